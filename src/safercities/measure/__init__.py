@@ -1,0 +1,1 @@
+"""From located records to estimates: counts, rates, comparisons, smoothing."""

@@ -1,0 +1,137 @@
+"""The error catalogue: every problem has a stable code, says what and where, and what to do about it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+
+
+class Severity(StrEnum):
+    """How bad a problem is: an error makes `safercities check` fail, a warning needs a look, a note informs."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One entry of the catalogue; `what` and `todo` are format strings over the problem's details."""
+
+    code: str
+    severity: Severity
+    what: str
+    todo: str
+
+
+@cache
+def catalogue() -> dict[str, Kind]:
+    """Every kind of problem by its code, read from the `problems/*.toml` files beside this module.
+
+    Examples
+    --------
+    >>> catalogue()["file-missing"].severity
+    <Severity.ERROR: 'error'>
+    """
+    kinds: dict[str, Kind] = {}
+    for entry in sorted(files(__package__).joinpath("problems").iterdir(), key=lambda item: item.name):
+        if not entry.name.endswith(".toml"):
+            continue
+        for code, text in tomllib.loads(entry.read_text(encoding="utf-8")).items():
+            if code in kinds:
+                raise ValueError(f"{entry.name}: the code {code} stands twice in the catalogue of problems")
+            kinds[code] = Kind(code, Severity(text["severity"]), text["what"], text["todo"])
+    return kinds
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, missing or worth knowing, at one place (the first, where many rows share it).
+
+    Parameters
+    ----------
+    kind
+        Entry of the catalogue.
+    file, row, column
+        Where: file name as the user wrote it, row as a spreadsheet shows it (header = 1), column name or TOML key.
+    rows
+        How many rows share this problem; `row` is the first of them.
+    details
+        What the catalogue's sentences need.
+    """
+
+    kind: Kind
+    file: str = ""
+    row: int | None = None
+    column: str | None = None
+    rows: int = 1
+    details: tuple[tuple[str, object], ...] = field(default=())
+
+    @property
+    def code(self) -> str:
+        """Stable code of the kind."""
+        return self.kind.code
+
+    @property
+    def severity(self) -> Severity:
+        """Severity of the kind."""
+        return self.kind.severity
+
+    @property
+    def what(self) -> str:
+        """What is wrong, as a sentence without a full stop."""
+        return self.kind.what.format(**dict(self.details))
+
+    @property
+    def todo(self) -> str:
+        """What to do about it, as a sentence without a full stop."""
+        return self.kind.todo.format(**dict(self.details))
+
+    @property
+    def where(self) -> str:
+        """`file:row:column`, as far as they are known."""
+        return ":".join(str(part) for part in (self.file, self.row, self.column) if part not in (None, ""))
+
+    def __str__(self) -> str:
+        more = f" ({self.rows} rows)" if self.rows > 1 else ""
+        return ": ".join(part for part in (self.where, self.what + more, self.todo) if part)
+
+
+def problem(
+    code: str, /, *, file: str = "", row: int | None = None, column: str | None = None, rows: int = 1, **details: object
+) -> Problem:
+    """Make a problem of the catalogue's kind `code`.
+
+    Raises
+    ------
+    KeyError
+        If the catalogue has no such code, or the sentences need a detail that is not given.
+
+    Examples
+    --------
+    >>> str(problem("file-missing", file="homicides.csv"))
+    'homicides.csv: there is no such file: check the name and the folder; it is looked for beside observatory.toml'
+    """
+    made = Problem(catalogue()[code], file, row, column, rows, tuple(sorted(details.items())))
+    _ = made.what, made.todo  # a missing detail shows where the problem is made, not where it is printed
+    return made
+
+
+class SafercitiesError(Exception):
+    """The data are wrong in a way that stops the work; carries the problems. The command line exits with 1."""
+
+    exit_code = 1
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class UsageError(SafercitiesError):
+    """The call is wrong: an argument, an option or an unknown name. The command line exits with 2."""
+
+    exit_code = 2

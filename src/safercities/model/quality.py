@@ -1,0 +1,30 @@
+"""Quality flags of an estimate: short codes in the table, sentences for people."""
+
+from __future__ import annotations
+
+#: Flag → what it means for a reader. Several flags stand in one `quality` field, separated by a space.
+FLAGS: dict[str, str] = {
+    "no_denominator": "no matching population: only a count can be given, not a rate",
+    "few_cases": "rests on fewer than 20 cases: one or two more would change it much",
+    "partial_period": "the source does not cover the whole period",
+    "unknown_share": "more than 5 % of the cases lack this characteristic: the parts are understated",
+    "population_interpolated": "the population was interpolated between two years",
+    "population_carried": "the population of another year was used",
+    "unlocated_share": "more than 5 % of the cases could not be placed: the parts are understated",
+    "smoothed": "drawn towards the average of comparable places: not what was recorded there",
+}
+
+
+def join(*flags: str) -> str:
+    """Flags as one field: known ones, each once, in the order of the list.
+
+    Examples
+    --------
+    >>> join("few_cases", "", "no_denominator few_cases")
+    'no_denominator few_cases'
+    """
+    given = {flag for field in flags for flag in field.split()}
+    unknown = given - FLAGS.keys()
+    if unknown:
+        raise ValueError(f"unknown quality flags: {', '.join(sorted(unknown))}")
+    return " ".join(flag for flag in FLAGS if flag in given)

@@ -1,0 +1,1 @@
+"""Hierarchies, boundaries, points to places, populations."""

@@ -1,0 +1,1 @@
+"""The State of Safety review: one self-contained page."""
