@@ -1,0 +1,225 @@
+"""The command line: thin commands, no logic. Heavy imports stay inside the commands, so that --help is instant."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from safercities.model.errors import Problem, SafercitiesError, Severity
+
+if TYPE_CHECKING:
+    from safercities.observatory import Observatory
+
+app = typer.Typer(
+    name="safercities",
+    help="Monitor, understand and improve urban safety: from raw records to numbers that can be defended.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich's markdown takes longer to load than the rest
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The observatory: a folder that holds observatory.toml.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable object.")]
+
+
+def main() -> None:
+    """Run the command line; the exit code is 0 for ok, 1 where the data are wrong, 2 where the call is wrong."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        _say("Stopped. What was there before is unchanged.")
+        sys.exit(130)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to build it.")] = Path("demo-city"),
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the review in a browser.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Build the synthetic city, and open its review."""
+    from safercities.demo.run import run
+
+    with _guarded(as_json), _progress(as_json) as progress:
+        result = run(folder, say=(lambda line: None) if as_json else _say, progress=progress)
+    _done(as_json, {"folder": str(folder), "review": [str(path) for path in result.review], **result.counts})
+    if open_ and not as_json:
+        _open(result.review[0])
+
+
+@app.command()
+def init(folder: Folder, as_json: Json = False) -> None:
+    """Write a commented observatory.toml to fill in."""
+    from safercities.config import write_template
+
+    with _guarded(as_json):
+        path = write_template(folder)
+    _done(as_json, {"written": str(path)}, f"{path} is written. Fill it in, then run: safercities check {folder}")
+
+
+@app.command()
+def check(folder: Folder, as_json: Json = False) -> None:
+    """List what is wrong, as file:row:column."""
+    with _guarded(as_json), _progress(as_json) as progress:
+        observatory = _open_observatory(folder, progress)
+        problems = observatory.check()
+        rows = observatory.rows()
+    bad = [p for p in problems if p.severity is Severity.ERROR]
+    if as_json:
+        _print_json({"ok": not bad, "sources": rows, "problems": [_as_dict(p) for p in problems]})
+    else:
+        _print_problems(problems, sys.stdout)
+        for name, counts in rows.items():
+            print(f"{name}: {counts['read']:,} rows read = {counts['kept']:,} kept + {counts['rejected']:,} rejected")  # noqa: T201
+        others = len(problems) - len(bad)
+        print(f"{len(bad)} errors, {others} warnings and notes" if problems else "Nothing is wrong.")  # noqa: T201
+    raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def measure(
+    folder: Folder,
+    indicator: Annotated[
+        list[str] | None, typer.Option("--indicator", "-i", metavar="CODE", help="Only this indicator; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write estimates into DIR/build (private)."""
+    with _guarded(as_json), _progress(as_json) as progress:
+        observatory = _open_observatory(folder, progress)
+        measured = observatory.build(*(indicator or ()))
+        rows = observatory.rows()
+    counts = {"estimates": len(measured.estimates), "folder": str(measured.folder), "sources": rows}
+    if not as_json:
+        _print_problems([p for p in measured.problems if p.severity is not Severity.NOTE], sys.stderr)
+        for name, number in rows.items():
+            _say(f"{name}: {number['read']:,} rows read = {number['kept']:,} kept + {number['rejected']:,} rejected")
+    _done(as_json, counts, f"{len(measured.estimates):,} estimates in {measured.folder} (private: before disclosure control)")
+
+
+@app.command()
+def review(
+    folder: Folder,
+    open_: Annotated[bool, typer.Option("--open", help="Open the review in a browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the State of Safety review: DIR/reviews/<period>."""
+    with _guarded(as_json), _progress(as_json) as progress:
+        written = _open_observatory(folder, progress).review()
+    _done(as_json, {"written": [str(path) for path in written]}, "\n".join(map(str, written)))
+    if open_:
+        _open(written[0])
+
+
+@app.command()
+def indicators(
+    code: Annotated[str | None, typer.Argument(metavar="[CODE]", help="Explain this one.")] = None, as_json: Json = False
+) -> None:
+    """List the indicators, or explain one."""
+    from safercities.indicators import catalogue
+
+    with _guarded(as_json):
+        if code is None:
+            entries = [catalogue.indicator(known) for known in catalogue.catalogue()]
+            text = catalogue.listing()
+        else:
+            entries, text = [catalogue.indicator(code)], catalogue.explain(catalogue.indicator(code))
+    if as_json:
+        _print_json([entry.model_dump(mode="json") for entry in entries] if code is None else entries[0].model_dump(mode="json"))
+    else:
+        print(text)  # noqa: T201
+
+
+@app.command()
+def version(as_json: Json = False) -> None:
+    """Print the version."""
+    from safercities import __version__
+
+    _done(as_json, {"version": __version__}, __version__)
+
+
+# -- how commands speak ------------------------------------------------------------------------------------------------
+
+
+def _open_observatory(folder: Path, progress: Callable[[str, int, int], None]) -> Observatory:
+    from safercities import observatory
+
+    return observatory.open(folder, progress=progress)
+
+
+@contextmanager
+def _guarded(as_json: bool) -> Iterator[None]:
+    """Turn the data's faults into a list on standard error and the right exit code."""
+    try:
+        yield
+    except SafercitiesError as error:
+        if as_json:
+            _print_json({"ok": False, "problems": [_as_dict(p) for p in error.problems]})
+        else:
+            _print_problems(error.problems, sys.stderr)
+        raise typer.Exit(error.exit_code) from None
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on a terminal, nothing in a pipe."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("")
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=max(total, 1))
+
+
+def _print_problems(problems: Sequence[Problem], stream: Any) -> None:
+    for item in problems:
+        print(f"{item.severity}: {item}", file=stream)  # noqa: T201
+
+
+def _as_dict(item: Problem) -> dict[str, object]:
+    return {
+        "code": item.code,
+        "severity": str(item.severity),
+        "file": item.file,
+        "row": item.row,
+        "column": item.column,
+        "rows": item.rows,
+        "what": item.what,
+        "todo": item.todo,
+    }
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=1))  # noqa: T201
+
+
+def _done(as_json: bool, value: dict[str, object], text: str | None = None) -> None:
+    if as_json:
+        _print_json({"ok": True, **value})
+    elif text is not None:
+        print(text)  # noqa: T201
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201
+
+
+def _open(path: Path) -> None:
+    """Open a page in the browser where there is one; its address stands in the terminal either way."""
+    import webbrowser
+
+    address = path.resolve().as_uri()
+    print(address)  # noqa: T201
+    webbrowser.open(address)

@@ -1,0 +1,155 @@
+"""Outputs that appear whole or not at all, whatever kills the run; and text that no spreadsheet takes for a formula."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from safercities.model.errors import SafercitiesError, problem
+
+_READY = ".{name}.ready"
+_OLD = ".{name}.old"
+_WORK = ".{name}.tmp-"
+
+
+@contextmanager
+def replace_folder(target: Path) -> Iterator[Path]:
+    """Give an empty folder to write to; when the block ends well it takes the place of `target`, else nothing changes.
+
+    The finished folder is first renamed to a name that means "complete", then swapped in. Killed before that, the
+    earlier output stands; killed after it, `recover` (called by every reader and writer) finishes the swap.
+
+    Raises
+    ------
+    SafercitiesError
+        If another run is writing to the same folder.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with locked(target):
+        recover(target)
+        work = Path(tempfile.mkdtemp(prefix=_WORK.format(name=target.name), dir=target.parent))
+        try:
+            work.chmod(0o777 & ~_umask())  # mkdtemp is private; outputs follow the user's umask
+            yield work
+            _sync(work)
+            work.rename(target.parent / _READY.format(name=target.name))
+            recover(target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def recover(target: Path) -> None:
+    """Finish a swap that was cut short, and clear what unfinished runs left behind. Safe to call at any time."""
+    ready, old = (target.parent / name.format(name=target.name) for name in (_READY, _OLD))
+    if ready.exists():
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            target.rename(old)
+        ready.rename(target)
+        _sync_folder(target.parent)
+    if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Hold the lock on an output folder.
+
+    Raises
+    ------
+    SafercitiesError
+        If another run holds it.
+    """
+    lock = FileLock(target.parent / f".{target.name}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise SafercitiesError(problem("output-busy", file=str(target.name))) from None
+    try:
+        _clear_unfinished(target)
+        yield
+    finally:
+        lock.release()
+
+
+def _clear_unfinished(target: Path) -> None:
+    """Remove working folders of killed runs: whoever holds the lock is the only one at work."""
+    for left in target.parent.glob(_WORK.format(name=target.name) + "*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _sync(folder: Path) -> None:
+    """Have everything below the folder on disk before it is called complete."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as handle:
+                os.fsync(handle.fileno())
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows cannot open folders
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes, read in pieces.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as handle:
+    ...     sha256(Path(handle.name))[:12]
+    'e3b0c44298fc'
+    """
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def as_text(value: object) -> str:
+    """A cell's text such that no spreadsheet runs it: a quote mark before what would begin a formula; numbers stay.
+
+    Source: OWASP, "CSV Injection".
+
+    Examples
+    --------
+    >>> as_text('=HYPERLINK("x")'), as_text(-1.5), as_text(None), as_text("-1.5")
+    ('\\'=HYPERLINK("x")', '-1.5', '', '-1.5')
+    """
+    if value is None:
+        return ""
+    text = repr(value) if isinstance(value, float) else str(value)
+    if isinstance(value, int | float) or not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return "'" + text
+    return text
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a UTF-8 CSV that spreadsheets open safely."""
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow([as_text(name) for name in header])
+        writer.writerows([as_text(value) for value in row] for row in rows)

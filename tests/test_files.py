@@ -1,0 +1,96 @@
+"""Outputs appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from safercities import files
+from safercities.model.errors import SafercitiesError
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(folder.iterdir())}
+
+
+def test_a_finished_block_replaces_the_folder(tmp_path):
+    target = tmp_path / "build"
+    for text in ("first", "second"):
+        with files.replace_folder(target) as work:
+            (work / "a.txt").write_text(text)
+        assert content(target) == {"a.txt": text}
+    assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == ["build"]
+
+
+def test_a_failed_block_leaves_the_earlier_output(tmp_path):
+    target = tmp_path / "build"
+    with files.replace_folder(target) as work:
+        (work / "a.txt").write_text("first")
+    with pytest.raises(RuntimeError), files.replace_folder(target) as work:
+        (work / "a.txt").write_text("half")
+        raise RuntimeError
+    assert content(target) == {"a.txt": "first"}
+
+
+def test_a_second_run_at_the_same_time_is_refused(tmp_path):
+    target = tmp_path / "build"
+    with files.replace_folder(target), pytest.raises(SafercitiesError, match="another run"), files.replace_folder(target):
+        pass
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from safercities import files
+step = int(sys.argv[2])
+calls = 0
+real = Path.rename
+def rename(self, to):
+    global calls
+    if calls == step:
+        os.kill(os.getpid(), signal.SIGKILL)
+    calls += 1
+    return real(self, to)
+Path.rename = rename
+with files.replace_folder(Path(sys.argv[1])) as work:
+    (work / "a.txt").write_text("second")
+    (work / "b.txt").write_text("second")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is a POSIX thing")
+@pytest.mark.parametrize("step", [0, 1, 2, 3])
+def test_killed_at_each_rename_it_is_whole_after_recovery(tmp_path, step):
+    target = tmp_path / "build"
+    with files.replace_folder(target) as work:
+        (work / "a.txt").write_text("first")
+    run = subprocess.run([sys.executable, "-c", textwrap.dedent(KILLED), str(target), str(step)], check=False)
+    assert run.returncode == (-signal.SIGKILL if step < 3 else 0)  # three renames: ready, old, new
+    files.recover(target)
+    whole = {"a.txt": "second", "b.txt": "second"}
+    assert content(target) == ({"a.txt": "first"} if step == 0 else whole)
+    with files.replace_folder(target) as work:
+        (work / "c.txt").write_text("third")
+    assert content(target) == {"c.txt": "third"}
+    assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == ["build"]
+
+
+@given(st.text())
+def test_no_cell_begins_a_formula(text):
+    cell = files.as_text(text)
+    if cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        float(cell)  # only a number may begin with a sign
+
+
+def test_csv_cells_that_look_like_formulas_are_text(tmp_path):
+    path = tmp_path / "t.csv"
+    files.write_csv(path, ["=a", "b"], [['=cmd|"/c calc"!A1', -1.5], ["@x", None]])
+    assert path.read_text() == "'=a,b\n\"'=cmd|\"\"/c calc\"\"!A1\",-1.5\n'@x,\n"
