@@ -17,5 +17,7 @@ def shared_data() -> Path:
     """Folder with real data sets; they are not part of the project, so tests that need them skip without it."""
     folder = Path(os.environ.get("SAFERCITIES_SHARED", Path(__file__).parents[2] / "shared")) / "data"
     if not folder.is_dir():
-        pytest.skip("the real data sets are not on this machine (set SAFERCITIES_SHARED to the folder that holds data/)")
+        pytest.skip(
+            "the real data sets are not on this machine (set SAFERCITIES_SHARED to the folder that holds data/)"
+        )
     return folder

@@ -42,7 +42,11 @@ def test_a_failed_block_leaves_the_earlier_output(tmp_path):
 
 def test_a_second_run_at_the_same_time_is_refused(tmp_path):
     target = tmp_path / "build"
-    with files.replace_folder(target), pytest.raises(SafercitiesError, match="another run"), files.replace_folder(target):
+    with (
+        files.replace_folder(target),
+        pytest.raises(SafercitiesError, match="another run"),
+        files.replace_folder(target),
+    ):
         pass
 
 
@@ -93,4 +97,4 @@ def test_no_cell_begins_a_formula(text):
 def test_csv_cells_that_look_like_formulas_are_text(tmp_path):
     path = tmp_path / "t.csv"
     files.write_csv(path, ["=a", "b"], [['=cmd|"/c calc"!A1', -1.5], ["@x", None]])
-    assert path.read_text() == "'=a,b\n\"'=cmd|\"\"/c calc\"\"!A1\",-1.5\n'@x,\n"
+    assert path.read_text() == '\'=a,b\n"\'=cmd|""/c calc""!A1",-1.5\n\'@x,\n'

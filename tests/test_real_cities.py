@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import real
 
+import real
 import safercities as sc
 
 
@@ -45,7 +45,9 @@ def test_medellin_reads_every_record(medellin):
 
 def test_medellin_by_year_keeps_the_rows_without_coordinates(homicides):
     years = values(homicides.where(place="CO-MDE").totals())
-    assert years == dict(zip(map(str, range(2010, 2020)), [2025, 1651, 1247, 928, 659, 496, 544, 582, 634, 594], strict=True))
+    assert years == dict(
+        zip(map(str, range(2010, 2020)), [2025, 1651, 1247, 928, 659, 496, 544, 582, 634, 594], strict=True)
+    )
 
 
 def test_medellin_women_and_comunas(homicides):
@@ -112,4 +114,6 @@ def test_lancashire_rates_only_where_there_is_a_population(lancashire, asb):
     assert len(bare) == 26
     assert sum(row["value"] for row in counts) == 56434
     assert not bare & {row["place"] for row in rates}
-    assert {row["unit"] for row in asb.where(place="GB-LAN").rows()} == {"incidents"}  # 26 wards are missing from its population
+    assert {row["unit"] for row in asb.where(place="GB-LAN").rows()} == {
+        "incidents"
+    }  # 26 wards are missing from its population

@@ -88,7 +88,8 @@ def check(folder: Folder, as_json: Json = False) -> None:
 def measure(
     folder: Folder,
     indicator: Annotated[
-        list[str] | None, typer.Option("--indicator", "-i", metavar="CODE", help="Only this indicator; may be repeated.")
+        list[str] | None,
+        typer.Option("--indicator", "-i", metavar="CODE", help="Only this indicator; may be repeated."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -102,7 +103,11 @@ def measure(
         _print_problems([p for p in measured.problems if p.severity is not Severity.NOTE], sys.stderr)
         for name, number in rows.items():
             _say(f"{name}: {number['read']:,} rows read = {number['kept']:,} kept + {number['rejected']:,} rejected")
-    _done(as_json, counts, f"{len(measured.estimates):,} estimates in {measured.folder} (private: before disclosure control)")
+    _done(
+        as_json,
+        counts,
+        f"{len(measured.estimates):,} estimates in {measured.folder} (private: before disclosure control)",
+    )
 
 
 @app.command()
@@ -121,7 +126,8 @@ def review(
 
 @app.command()
 def indicators(
-    code: Annotated[str | None, typer.Argument(metavar="[CODE]", help="Explain this one.")] = None, as_json: Json = False
+    code: Annotated[str | None, typer.Argument(metavar="[CODE]", help="Explain this one.")] = None,
+    as_json: Json = False,
 ) -> None:
     """List the indicators, or explain one."""
     from safercities.indicators import catalogue
@@ -133,7 +139,9 @@ def indicators(
         else:
             entries, text = [catalogue.indicator(code)], catalogue.explain(catalogue.indicator(code))
     if as_json:
-        _print_json([entry.model_dump(mode="json") for entry in entries] if code is None else entries[0].model_dump(mode="json"))
+        _print_json(
+            [entry.model_dump(mode="json") for entry in entries] if code is None else entries[0].model_dump(mode="json")
+        )
     else:
         print(text)  # noqa: T201
 
@@ -185,7 +193,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
 
 def _print_problems(problems: Sequence[Problem], stream: Any) -> None:
     for item in problems:
-        print(f"{item.severity}: {item}", file=stream)  # noqa: T201
+        print(f"{item.severity}: {item}", file=stream)
 
 
 def _as_dict(item: Problem) -> dict[str, object]:

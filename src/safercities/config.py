@@ -23,17 +23,27 @@ class AboutSpec(Spec):
 
     name: str = Field(min_length=1, description="Name of the place, as people there write it.")
     place: str = Field(min_length=1, description="Code of the place: ISO 3166-2, LOCODE or your own, as CO-MDE.")
-    level: str = Field(default="city", pattern=r"^[a-z][a-z0-9_]*$", description="Level of the place: city, country, region, …")
-    languages: list[str] = Field(default=["en"], min_length=1, description="Languages of the review, the main one first: [\"es\", \"en\"].")
+    level: str = Field(
+        default="city", pattern=r"^[a-z][a-z0-9_]*$", description="Level of the place: city, country, region, …"
+    )
+    languages: list[str] = Field(
+        default=["en"], min_length=1, description='Languages of the review, the main one first: ["es", "en"].'
+    )
     synthetic: bool = Field(default=False, description="Whether the data are made up. Every page then says so.")
 
 
 class MeasureSpec(Spec):
     """`[measure]`: which indicators, broken down by what."""
 
-    indicators: list[str] = Field(default=[], description="Codes of the indicators; `safercities indicators` lists them.")
-    by: list[list[str]] = Field(default=[], description="Breakdowns: [[\"sex\"], [\"place\"], [\"sex\", \"age\"]]. Totals are always made.")
-    period: Literal["year", "quarter", "month", "week", "day"] = Field(default="year", description="Length of a period.")
+    indicators: list[str] = Field(
+        default=[], description="Codes of the indicators; `safercities indicators` lists them."
+    )
+    by: list[list[str]] = Field(
+        default=[], description='Breakdowns: [["sex"], ["place"], ["sex", "age"]]. Totals are always made.'
+    )
+    period: Literal["year", "quarter", "month", "week", "day"] = Field(
+        default="year", description="Length of a period."
+    )
     level: Annotated[float, Field(gt=0.5, lt=1)] = Field(default=0.95, description="Confidence level of the intervals.")
     standard: Literal["who", "segi"] | None = Field(
         default=None, description="Standard population for age-standardised rates beside the crude ones: who or segi."
@@ -69,7 +79,9 @@ class ObservatorySpec(Spec):
     def _names(cls, sources: dict[str, object]) -> dict[str, object]:
         for name in sources:
             if not name or not all(c.isalnum() or c in "_-" for c in name):
-                raise ValueError(f"the name {name!r} of a source may hold letters, digits, - and _ only: files are named after it")
+                raise ValueError(
+                    f"the name {name!r} of a source may hold letters, digits, - and _ only: files are named after it"
+                )
         return sources
 
     @model_validator(mode="after")
@@ -78,7 +90,9 @@ class ObservatorySpec(Spec):
         for geography in self.geographies:
             key = (geography.level, geography.valid_from)
             if key in seen:
-                raise ValueError(f"the level {geography.level} stands twice: give each its own name, or dates with valid_from")
+                raise ValueError(
+                    f"the level {geography.level} stands twice: give each its own name, or dates with valid_from"
+                )
             if geography.level == self.observatory.level:
                 raise ValueError(f"the level {geography.level} is the observatory's own")
             seen.add(key)

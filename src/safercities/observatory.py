@@ -220,9 +220,7 @@ class Observatory:
                     yield problem("place-without-geography", file=config.FILE, column="measure.by")
             elif name not in known:
                 there = ", ".join(["place", *sorted(known)])
-                yield problem(
-                    "source-unknown-dimension", file=config.FILE, column="measure.by", name=name, known=there
-                )
+                yield problem("source-unknown-dimension", file=config.FILE, column="measure.by", name=name, known=there)
 
     # -- measure ---------------------------------------------------------------------------------------------------
 
@@ -266,9 +264,7 @@ class Observatory:
         self._progress("measure", len(work), len(work))
         return Estimates.concat(parts).sort()
 
-    def _measure_one(
-        self, definition: Indicator, name: str, by: Sequence[Sequence[str]], period: str
-    ) -> Estimates:
+    def _measure_one(self, definition: Indicator, name: str, by: Sequence[Sequence[str]], period: str) -> Estimates:
         from safercities.measure.counts import measure_counts
 
         source = self._counts_source(name)

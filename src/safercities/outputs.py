@@ -27,7 +27,9 @@ def write_build(target: Path, estimates: Estimates, observatory: Observatory, pr
         for name in observatory.spec.sources:
             write_left_out(folder, observatory, name)
         (folder / "manifest.json").write_text(observatory.manifest(estimates), encoding="utf-8")
-        (folder / ".gitignore").write_text("# Private: before disclosure control. Never publish, never commit.\n*\n", encoding="utf-8")
+        (folder / ".gitignore").write_text(
+            "# Private: before disclosure control. Never publish, never commit.\n*\n", encoding="utf-8"
+        )
 
 
 def write_left_out(folder: Path, observatory: Observatory, name: str) -> None:
@@ -45,7 +47,9 @@ def write_left_out(folder: Path, observatory: Observatory, name: str) -> None:
 
 def write_table(path: Path, table: pa.Table) -> None:
     """An Arrow table as CSV that spreadsheets open safely."""
-    rows = (row for batch in table.to_batches(10_000) for row in zip(*(c.to_pylist() for c in batch.columns), strict=True))
+    rows = (
+        row for batch in table.to_batches(10_000) for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
+    )
     write_csv(path, table.column_names, rows)
 
 

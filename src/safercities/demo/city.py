@@ -52,11 +52,12 @@ def build(folder: Path, *, seed: int = SEED, years: Sequence[int] = YEARS) -> Tr
     """
     _check(folder, seed, years)
     folder.mkdir(parents=True, exist_ok=True)
+    # first: it marks the folder as the demo's own, so that a run that was cut short can be repeated
+    (folder / "README.txt").write_text(f"{LABEL}\nMade by: safercities demo (seed {seed}).\n", encoding="utf-8")
     truth, cases = draw_cases(seed, years)
     truth = replace(truth, mess=MESS)
     write_all(folder, cases, seed)
     (folder / "observatory.toml").write_text(_observatory(seed, years), encoding="utf-8")
-    (folder / "README.txt").write_text(f"{LABEL}\nMade by: safercities demo (seed {seed}).\n", encoding="utf-8")
     truth.write(folder / TRUTH)  # last: a folder without it is not a whole city
     return truth
 

@@ -141,7 +141,9 @@ def write_registry(folder: Path, cases: Cases, rng: np.random.Generator) -> None
     sheet.append(["Registro de defunciones por agresión (X85–Y09)"])
     sheet.append([LABEL])
     sheet.append(["fecha_defuncion", "barrio", "sexo", "edad"])
-    for day, code, sex, years in zip(cases.when.astype("datetime64[s]").tolist(), place, cases.sex + 1, age, strict=True):
+    for day, code, sex, years in zip(
+        cases.when.astype("datetime64[s]").tolist(), place, cases.sex + 1, age, strict=True
+    ):
         sheet.append([day, code, int(sex), years])
     (folder / REGISTRY).write_bytes(_timeless(book))
 

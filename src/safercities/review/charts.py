@@ -42,7 +42,7 @@ def trend(points: Sequence[Point], *, height: int = 190) -> Spec:
     labels = list(dict.fromkeys(point.label for point in points))
     names = list(dict.fromkeys(point.series for point in points))
     x = {"field": "x", "type": "ordinal", "sort": labels, "axis": {**_axis(), "values": thin(labels), "labelAngle": 0, "grid": False}}
-    y = {"field": "v", "type": "quantitative", "scale": {"zero": True, "nice": True}, "axis": {**_axis(), "tickCount": 4}}
+    y = {"field": "v", "type": "quantitative", "scale": {"zero": True, "nice": True}, "axis": _numbers()}
     whole = [{"filter": "!datum.open"}]
     colour = _colour(names)
     shape = _shape(names)
@@ -74,7 +74,7 @@ def intervals(points: Sequence[Point], *, reference: float | None = None) -> Spe
     """A dot with its interval in each row; series stand below each other in a row. `reference` is a dashed line."""
     labels = list(dict.fromkeys(point.label for point in points))
     names = list(dict.fromkeys(point.series for point in points))
-    x = {"type": "quantitative", "scale": {"zero": True, "nice": True}, "axis": {**_axis(), "tickCount": 4, "grid": True}}
+    x = {"type": "quantitative", "scale": {"zero": True, "nice": True}, "axis": {**_numbers(), "grid": True}}
     y = {"field": "x", "type": "ordinal", "sort": labels, "axis": {**_axis(), "labelLimit": 140, "grid": False}}
     row: Spec = {"y": y, "color": _colour(names)}
     if len(names) > 1:
@@ -84,7 +84,7 @@ def intervals(points: Sequence[Point], *, reference: float | None = None) -> Spe
         {"mark": {"type": "point", "size": 44, "opacity": 1, "strokeWidth": 1.6}, "encoding": {**row, "x": {**x, "field": "v"}, "shape": _shape(names), "fill": _fill(names)}},
     ]  # fmt: skip
     if reference is not None:
-        layers.insert(0, {"mark": {"type": "rule", "color": MUTED, "strokeDash": [3, 3]}, "encoding": {"x": {"datum": reference, **x}}})
+        layers.insert(0, {"data": {"values": [{}]}, "mark": {"type": "rule", "color": MUTED, "strokeDash": [3, 3]}, "encoding": {"x": {"datum": reference, **x}}})
     step = 22 if len(names) == 1 else 13 * len(names) + 8
     return _page({"data": {"values": [point.row() for point in points]}, "height": step * max(1, len(labels)), "layer": layers})
 
@@ -94,13 +94,13 @@ def spread(points: Sequence[Point], *, reference: float | None = None) -> Spec:
     rows = sorted((p.row() for p in points if p.value is not None), key=lambda row: (row["v"], row["x"]))
     values = [{**row, "i": index} for index, row in enumerate(rows)]
     x = {"field": "i", "type": "quantitative", "axis": None, "scale": {"domain": [-1, max(1, len(values))], "nice": False}}
-    y = {"type": "quantitative", "scale": {"zero": True, "nice": True}, "axis": {**_axis(), "tickCount": 4}}
+    y = {"type": "quantitative", "scale": {"zero": True, "nice": True}, "axis": _numbers()}
     layers: list[Spec] = [
         {"transform": [{"filter": "isValid(datum.lo)"}], "mark": {"type": "rule", "opacity": 0.4, "color": ACCENT}, "encoding": {"x": x, "y": {**y, "field": "lo"}, "y2": {"field": "hi"}}},
         {"mark": {"type": "point", "size": 9, "opacity": 1, "color": ACCENT}, "encoding": {"x": x, "y": {**y, "field": "v"}, "fill": _fill([""])}},
     ]  # fmt: skip
     if reference is not None:
-        layers.append({"mark": {"type": "rule", "color": INK, "strokeDash": [3, 3]}, "encoding": {"y": {"datum": reference, **y}}})
+        layers.append({"data": {"values": [{}]}, "mark": {"type": "rule", "color": INK, "strokeDash": [3, 3]}, "encoding": {"y": {"datum": reference, **y}}})
     return _page({"data": {"values": values}, "height": 220, "layer": layers})
 
 
@@ -119,7 +119,11 @@ def thin(labels: Sequence[str], room: int = 46) -> list[str]:
 
 
 def _axis() -> Spec:
-    return {"title": None, "format": FORMAT, "domain": False, "ticks": False, "labelPadding": 6}
+    return {"title": None, "domain": False, "ticks": False, "labelPadding": 6}
+
+
+def _numbers() -> Spec:
+    return {**_axis(), "format": FORMAT, "tickCount": 4}
 
 
 def _colour(names: Sequence[str]) -> Spec:

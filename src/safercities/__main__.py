@@ -1,0 +1,5 @@
+"""`python -m safercities` is the command line."""
+
+from safercities.cli import main
+
+main()

@@ -1,0 +1,42 @@
+"""How much an indicator changed between two periods, with its interval. The statistics are `measure`'s."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from safercities.measure.rates import rate_ratio
+from safercities.model.periods import Period
+from safercities.review.rows import Cell
+
+
+@dataclass(frozen=True)
+class Change:
+    """A ratio of the later to the earlier period, with its interval; `of_rates` or of cases per year."""
+
+    ratio: float
+    lower: float
+    upper: float
+    level: float
+    of_rates: bool
+
+
+def change(now: Cell, before: Cell) -> Change | None:
+    """Ratio of two periods of one series: of rates where both have one, else of counts over equal time.
+
+    None where a number is missing or withheld, or no case at all was recorded before.
+    """
+    if now.count is None or before.count is None or not before.count.value or now.count.value is None:
+        return None
+    rates = now.shown(rate=True) is not None and before.shown(rate=True) is not None
+    time_now, time_before = (_exposure(cell, rates) for cell in (now, before))
+    if not time_now or not time_before:
+        return None
+    level = now.count.level
+    found = rate_ratio(now.count.value, time_now, before.count.value, time_before, level)
+    return Change(float(found.value), float(found.lower), float(found.upper), level, rates)
+
+
+def _exposure(cell: Cell, rates: bool) -> float | None:
+    if rates:
+        return cell.rate.denominator if cell.rate is not None else None
+    return Period.parse(cell.period).years

@@ -1,0 +1,245 @@
+"""Figures of the review: each a drawing, the sentences that it needs, and the table behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from safercities.review import charts
+from safercities.review.charts import Point
+from safercities.review.drawing import draw
+from safercities.review.rows import Cell, Number, Series
+from safercities.review.words import Words, digits_for
+
+#: From so many places on, a chart shows their spread and leaves the names to the table.
+MANY_PLACES = 45
+UNRELIABLE = {"few_cases", "unknown_share", "unlocated_share"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for people: the first cell of a row is its header."""
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with its table. `key` lists what marks mean: (CSS class of the mark, words)."""
+
+    uid: str
+    title: str
+    svg: Markup
+    table: Table
+    notes: Sequence[str] = ()
+    key: Sequence[tuple[str, str]] = field(default=())
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Draws the figures of a page in one language."""
+
+    words: Words
+
+    def sparkline(self, series: Series, uid: str) -> Markup:
+        """The trend of a card."""
+        points = [self._point(cell, series.has_rate, cell.period) for cell in series.complete]
+        if sum(point.value is not None for point in points) < 2:
+            return Markup("")
+        texts = self.words.texts
+        title = texts.gettext("{label}: trend", label=self.words.indicator(series.indicator))
+        return self._draw(charts.sparkline(points), uid, title, self._range(series.complete))
+
+    def trend(self, several: Sequence[Series], uid: str) -> Figure:
+        """One indicator over time, from one source or from several side by side."""
+        texts = self.words.texts
+        rate = all(series.has_rate for series in several)
+        many = len(several) > 1
+        points = [
+            self._point(cell, rate, texts.period(cell.period), series=self.words.source(series.source) if many else "")
+            for series in several
+            for cell in series.trend
+        ]
+        order = {texts.period(cell.period): cell.period for series in several for cell in series.trend}
+        points.sort(key=lambda point: order[point.label])
+        names = list(dict.fromkeys(point.series for point in points))
+        cells = [cell for series in several for cell in series.trend]
+        partial = [texts.period(cell.period) for cell in cells if cell.partial]
+        notes = [texts.gettext("Only partly covered, drawn as open dots: {periods}.", periods=", ".join(dict.fromkeys(partial)))] if partial else []
+        title = f"{self.words.indicator(several[0].indicator)}, {self._unit(several[0], rate)}"
+        return Figure(
+            uid=uid,
+            title=title,
+            svg=self._draw(charts.trend(points), uid, title, self._range(cells)),
+            table=self._trend_table(several, title),
+            notes=notes,
+            key=[(f"mark-{index}", name) for index, name in enumerate(names)] if many else [],
+        )
+
+    def group(self, series: Series, names: tuple[str, ...], uid: str) -> Figure:
+        """One breakdown: a dot and an interval a group; the last dimension of several stands below each other in a row."""
+        texts, words = self.words.texts, self.words
+        cells = series.groups[names]
+        rate = any(cell.shown(rate=True) for cell in cells)
+        points = [self._group_point(cell, names, rate) for cell in cells if not (rate and cell.shown(True) is None)]
+        by = " × ".join(words.dimension(name) for name in names)
+        title = texts.gettext("{label} by {by}, {period}, {unit}", label=words.indicator(series.indicator), by=by,
+                              period=texts.period(series.period), unit=self._unit(series, rate))  # fmt: skip
+        kinds = list(dict.fromkeys(point.series for point in points))
+        reference = series.now.shown(True) if rate and series.now else None
+        return Figure(
+            uid=uid,
+            title=title,
+            svg=self._draw(charts.intervals(points, reference=reference.value if reference else None), uid, title, self._range(cells)),
+            table=self._cells_table(series, cells, title, [words.dimension(name) for name in names]),
+            notes=self._group_notes(series, cells, rate),
+            key=[(f"mark-{index}", kind) for index, kind in enumerate(kinds)] if len(kinds) > 1 else [],
+        )
+
+    def places(self, series: Series, level: str, cells: Sequence[Cell], uid: str) -> Figure:
+        """The places of one level: with names where they are few, as a spread where they are many."""
+        texts, words = self.words.texts, self.words
+        rate = any(cell.shown(rate=True) for cell in cells)
+        points = [self._point(cell, rate, words.place(cell.place), open_=self._unreliable(cell)) for cell in cells if cell.shown(rate)]
+        points.sort(key=lambda point: (-(point.value or 0.0), point.label))
+        number = series.now.shown(True) if rate and series.now else None
+        reference = number.value if number else None
+        many = len(points) > MANY_PLACES
+        spec = (charts.spread if many else charts.intervals)(points, reference=reference)
+        title = texts.gettext("{label} by place ({level}), {period}, {unit}", label=words.indicator(series.indicator),
+                              level=words.level(level), period=texts.period(series.period), unit=self._unit(series, rate))  # fmt: skip
+        notes = [texts.gettext("Where two intervals overlap widely, the difference between the places may be chance.")]
+        if many:
+            notes.append(texts.gettext("Each dot is a place, in the order of the values; the table has their names."))
+        if reference is not None:
+            notes.append(texts.gettext("Dashed line: {place} as a whole.", place=words.data.place.name))
+        ordered = sorted(cells, key=lambda cell: words.place(cell.place))
+        table = self._cells_table(series, ordered, title, [texts.gettext("Place")], place=True)
+        return Figure(uid, title, self._draw(spec, uid, title, self._range(cells)), table, notes, self._open_key(points))
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _draw(self, spec: charts.Spec, uid: str, title: str, desc: str) -> Markup:
+        numbers = self.words.texts.number_format()
+        return Markup(draw(spec, uid=uid, title=title, desc=desc, numbers=numbers))  # noqa: S704 - ElementTree escaped it
+
+    def _point(self, cell: Cell, rate: bool, label: str, *, series: str = "", open_: bool | None = None) -> Point:
+        number = cell.shown(rate)
+        if number is None:
+            return Point(label, None, open=cell.partial, series=series)
+        return Point(label, number.value, number.lower, number.upper, cell.partial if open_ is None else open_, series)
+
+    def _group_point(self, cell: Cell, names: tuple[str, ...], rate: bool) -> Point:
+        labels = [self.words.code(name, cell.codes[name]) for name in names]
+        first = ", ".join(labels[:-1]) if len(labels) > 1 else labels[0]
+        return self._point(cell, rate, first, series=labels[-1] if len(labels) > 1 else "", open_=self._unreliable(cell))
+
+    def _unreliable(self, cell: Cell) -> bool:
+        return bool(UNRELIABLE.intersection(cell.flags))
+
+    def _unit(self, series: Series, rate: bool) -> str:
+        return self.words.unit(series.rate_unit if rate else series.count_unit)
+
+    def _open_key(self, points: Sequence[Point]) -> list[tuple[str, str]]:
+        open_ = self.words.texts.gettext("open dot: rests on few cases")
+        return [("mark-open", open_)] if any(point.open for point in points) else []
+
+    def _range(self, cells: Sequence[Cell]) -> str:
+        """What a drawing shows, in a sentence for those who do not see it."""
+        texts = self.words.texts
+        rate = any(cell.shown(rate=True) for cell in cells)
+        values = [number for cell in cells if (number := cell.shown(rate)) is not None]
+        if not values:
+            return texts.gettext("There are no values to draw.")
+        low, high = (function(values, key=lambda number: number.value) for function in (min, max))
+        return texts.gettext(
+            "The values lie between {low} and {high}; the table below has them all.", low=self.words.value(low), high=self.words.value(high)
+        )
+
+    def _group_notes(self, series: Series, cells: Sequence[Cell], rate: bool) -> list[str]:
+        texts = self.words.texts
+        notes = []
+        unknown = round(sum(cell.count.value or 0 for cell in cells if cell.unknown and cell.count is not None))
+        total = series.now.count.value if series.now and series.now.count else None
+        if unknown and total:
+            share = texts.percent(unknown / total, 1 if unknown / total < 0.1 else 0)
+            notes.append(texts.ngettext(
+                "Not known: {n} case ({share} of all). It has no rate, and the rates of the groups are too low by what belongs to them.",
+                "Not known: {n} cases ({share} of all). They have no rate, and the rates of the groups are too low by what belongs to them.",
+                unknown, share=share) if rate else texts.ngettext(
+                "Not known: {n} case ({share} of all).", "Not known: {n} cases ({share} of all).", unknown, share=share))  # fmt: skip
+        if rate and series.has_rate:
+            notes.append(texts.gettext("Dashed line: {place} as a whole.", place=self.words.data.place.name))
+        if not rate:
+            notes.append(texts.gettext("Numbers of cases, not risks: groups differ in size, and without a population there is no rate."))
+        return notes
+
+    # -- tables ----------------------------------------------------------------------------------------------------
+
+    def _trend_table(self, several: Sequence[Series], caption: str) -> Table:
+        texts, words = self.words.texts, self.words
+        many = len(several) > 1
+        rows: list[list[str]] = []
+        columns = _Columns([cell for series in several for cell in series.trend])
+        for series in several:
+            for cell in series.trend:
+                head = [texts.period(cell.period), *([words.source(series.source)] if many else [])]
+                rows.append([*head, *columns.row(words, cell)])
+        head = [texts.gettext("Period"), *([texts.gettext("Source")] if many else [])]
+        return Table(caption, [*head, *columns.head(words, several[0])], rows)
+
+    def _cells_table(self, series: Series, cells: Sequence[Cell], caption: str, head: list[str], *, place: bool = False) -> Table:
+        words = self.words
+        columns = _Columns(cells)
+        rows = []
+        for cell in cells:
+            first = [words.place(cell.place)] if place else [words.code(name, code) for name, code in cell.codes.items()]
+            rows.append([*first, *columns.row(words, cell)])
+        return Table(caption, [*head, *columns.head(words, series)], rows)
+
+
+class _Columns:
+    """The columns that some cells need: count, rate, smoothed, standardised, each with its interval, and notes."""
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self.names = [name for name in ("count", "rate", "smoothed", "standardised") if any(getattr(c, name) for c in cells)]
+        self.digits = {name: self._digits([getattr(cell, name) for cell in cells]) for name in self.names}
+        self.notes = any(cell.flags for cell in cells)
+        self.people = any(cell.rate and cell.rate.denominator for cell in cells)
+
+    @staticmethod
+    def _digits(numbers: list[Number | None]) -> int | None:
+        """One number of decimals for a column, so that its figures stand in line."""
+        sizes = [(abs(number.value), number.unit) for number in numbers if number is not None and number.value is not None]
+        return digits_for(*max(sizes)) if sizes else None
+
+    def head(self, words: Words, series: Series) -> list[str]:
+        texts = words.texts
+        labels = {
+            "count": _capital(words.unit(series.count_unit)),
+            "rate": _capital(words.unit(series.rate_unit)),
+            "smoothed": texts.gettext("Smoothed rate"),
+            "standardised": texts.gettext("Age-standardised rate"),
+        }
+        head = [text for name in self.names for text in (labels[name], texts.gettext("Interval"))]
+        return [*head, *([texts.gettext("Person-years")] if self.people else []), *([texts.gettext("Notes")] if self.notes else [])]
+
+    def row(self, words: Words, cell: Cell) -> list[str]:
+        cells = []
+        for name in self.names:
+            number = getattr(cell, name)
+            cells += [words.value(number, self.digits[name]), words.ends(number, self.digits[name])]
+        if self.people:
+            people = cell.rate.denominator if cell.rate is not None else None
+            cells.append("–" if people is None else words.texts.number(people))
+        if self.notes:
+            cells.append("; ".join(words.flags(cell.flags)))
+        return cells
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

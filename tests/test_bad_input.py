@@ -1,0 +1,173 @@
+"""Bad input, as people meet it: each a clear sentence with its place, the right exit code, and nothing lost."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mini
+import pytest
+from typer.testing import CliRunner
+
+from safercities.cli import app
+
+
+def run(*words: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    return result.exit_code, result.output
+
+
+def check(folder: Path) -> tuple[int, dict]:
+    code, text = run("check", folder, "--json")
+    return code, json.loads(text)
+
+
+def workbook() -> bytes:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for line in mini.ROBBERIES.splitlines():
+        book.active.append(line.split(","))
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def with_(old: str, new: str) -> str:
+    assert old in mini.TOML
+    return mini.TOML.replace(old, new)
+
+
+def test_the_good_one_is_good(tmp_path):
+    code, answer = check(mini.build(tmp_path))
+    assert code == 0, answer
+    assert answer["sources"]["robberies"] == {"read": 6, "kept": 6, "rejected": 0}
+
+
+BAD_FILES = {
+    "unknown key": ({"toml": with_("sex = { column", "sexo = 1\nsex = { column")}, "observatory.toml", "sexo"),
+    "misspelt key": ({"toml": with_("longitude", "longitud")}, "observatory.toml", "did you mean longitude"),
+    "broken toml": ({"toml": with_("[measure]", "[measure")}, "observatory.toml", "TOML"),
+    "missing column": ({"toml": with_('when = "date"', 'when = "fecha"')}, "robberies.csv", "fecha"),
+    "missing file": ({"toml": with_("robberies.csv", "robos.csv")}, "robos.csv", "no such file"),
+    "outside the folder": ({"toml": with_('"robberies.csv"', '"../../etc/passwd"')}, "passwd", ""),
+    "empty file": ({"robberies": ""}, "robberies.csv", "empty"),
+    "utf-16 as utf-8": (
+        {"toml": with_('when = "date"', 'encoding = "utf-8"\nwhen = "date"'), "robberies": mini.ROBBERIES.encode("utf-16")},
+        "robberies.csv",
+        "utf-16",
+    ),
+    "two places with one id": ({"areas": json.dumps(mini.areas(code="02"))}, "areas.geojson", "02"),
+    "truncated workbook": (
+        {"toml": with_('"robberies.csv"', '"robberies.xlsx"')},
+        "robberies.xlsx",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_a_file_that_cannot_be_used(tmp_path, case):
+    changed, file, words = BAD_FILES[case]
+    folder = mini.build(tmp_path, **changed)
+    if case == "truncated workbook":
+        (folder / "robberies.xlsx").write_bytes(workbook()[:-900])
+    for command in ("check", "measure", "review"):
+        code, text = run(command, folder)
+        assert code == 1, text
+        assert file in text
+        assert words.lower() in text.lower()
+        assert "Traceback" not in text
+    assert not (folder / "build").exists()
+
+
+def test_31_february_is_a_counted_rejection(tmp_path):
+    folder = mini.build(tmp_path, robberies=mini.ROBBERIES.replace("2023-03-06", "2023-02-31"))
+    code, answer = check(folder)
+    assert code == 1
+    assert answer["sources"]["robberies"] == {"read": 6, "kept": 5, "rejected": 1}
+    (fault,) = [p for p in answer["problems"] if p["severity"] == "error"]
+    assert (fault["file"], fault["row"], fault["column"]) == ("robberies.csv", 3, "date")
+    assert "2023-02-31" in fault["what"]
+    assert run("measure", folder)[0] == 0  # the rest can be measured, and the row is in the rejects
+    assert "2023-02-31" in (folder / "build" / "rejects" / "robberies.csv").read_text()
+
+
+def test_latitude_612_is_kept_in_the_total_and_said(tmp_path):
+    folder = mini.build(tmp_path, robberies=mini.ROBBERIES.replace("1.5,0.5,man", "1.5,612,man"))
+    _, answer = check(folder)
+    assert answer["sources"]["robberies"]["kept"] == 6
+    (fault,) = [p for p in answer["problems"] if p["row"] == 3]
+    assert "612" in fault["what"]
+
+
+def test_a_polygon_that_crosses_itself_is_named(tmp_path):
+    bow_tie = [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]
+    _, answer = check(mini.build(tmp_path, areas=json.dumps(mini.areas(coordinates=bow_tie))))
+    assert any(p["file"] == "areas.geojson" and p["severity"] in ("error", "warning") for p in answer["problems"])
+
+
+def test_a_population_of_zero_gives_no_rate(tmp_path):
+    folder = mini.build(tmp_path, people=mini.people(0))
+    assert run("measure", folder)[0] == 0
+    rows = (folder / "build" / "estimates.csv").read_text().lower()
+    assert "inf" not in rows
+    assert "nan" not in rows
+
+
+@pytest.mark.parametrize("words", [["measure", "no-such-folder"], ["check", "."], ["nonsense"], ["indicators", "sdg.16.1.l"]])
+def test_a_wrong_call_exits_with_2(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    assert run(*words)[0] == 2
+
+
+def test_an_unknown_indicator_exits_with_2_and_names_near_ones(tmp_path):
+    code, text = run("measure", mini.build(tmp_path), "-i", "recorded.robery")
+    assert code == 2
+    assert "recorded.robbery" in text
+
+
+def test_the_earlier_output_survives_a_failed_run(tmp_path):
+    folder = mini.build(tmp_path)
+    assert run("measure", folder)[0] == 0
+    assert run("review", folder)[0] == 0
+    before = {p: p.read_bytes() for p in [*folder.glob("build/*.*"), *folder.glob("reviews/*/*")] if p.is_file()}
+    assert len(before) >= 5
+    mini.build(folder, robberies="")
+    assert run("measure", folder)[0] == 1
+    assert run("review", folder)[0] == 1
+    assert before == {p: p.read_bytes() for p in before}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is a POSIX thing")
+@pytest.mark.parametrize("seconds", [0.4, 0.9, 1.3, 1.8])
+def test_the_earlier_output_survives_kill_9(tmp_path, seconds):
+    folder = mini.build(tmp_path)
+    assert run("measure", folder)[0] == 0
+    before = (folder / "build" / "estimates.csv").read_text()
+    process = subprocess.Popen([sys.executable, "-m", "safercities", "measure", str(folder)])
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    from safercities.files import recover
+
+    recover(folder / "build")
+    assert (folder / "build" / "estimates.csv").read_text() == before
+    assert run("measure", folder)[0] == 0
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path):
+    one, two = mini.build(tmp_path / "one"), mini.build(tmp_path / "two")
+    for folder in (one, two):
+        assert run("measure", folder)[0] == 0
+        assert run("review", folder)[0] == 0
+    names = sorted(p.relative_to(one) for p in [*one.rglob("build/**/*"), *one.rglob("reviews/**/*")] if p.is_file())
+    assert names
+    for name in names:
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
