@@ -1,6 +1,6 @@
 """Points into wiggly polygons: PointLocator against geopandas.sjoin, each in a process of its own, same answers.
 
-    python benchmarks/points.py [--points 5000000] [--polygons 2000] [--repeat 3]
+python benchmarks/points.py [--points 5000000] [--polygons 2000] [--repeat 3]
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VERTICES = 50  # on each side of a tile
 
 
 def wiggly_polygons(count: int, seed: int = SEED) -> np.ndarray:
-    """`count` polygons that tile a square without gaps: wiggly shared borders, lakes, islands in lakes, MultiPolygons."""
+    """`count` polygons that tile a square: wiggly shared borders, lakes, islands in lakes, MultiPolygons."""
     rng = np.random.default_rng(seed)
     side = int(np.ceil(np.sqrt(count)))
     corner = np.stack(np.meshgrid(np.arange(side + 1.0), np.arange(side + 1.0), indexing="ij"), axis=-1)

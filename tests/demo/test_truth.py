@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
+from tests.demo.poisson import interval, surprise
 
 from safercities.demo.city import YEARS
 from safercities.demo.draw import draw_cases, draw_counts
 from safercities.demo.truth import ACTS, SERIES, Truth, census, people, relative_rates
-from tests.demo.poisson import interval, surprise
 
 
 @pytest.mark.parametrize("name", ACTS)

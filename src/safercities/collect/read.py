@@ -4,12 +4,60 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from safercities.collect.archive import Opened, opened
+from safercities.collect.formats import STATISTICS, VECTOR, read_parquet, read_statistics, read_vector
 from safercities.collect.records import RawTable
 from safercities.collect.spec import FileSpec
+from safercities.collect.text import read_text
+from safercities.collect.workbook import read_workbook
+from safercities.model.errors import SafercitiesError, problem
 
 __all__ = ["RawTable", "read_table"]
 
 
 def read_table(spec: FileSpec, base: Path) -> RawTable:
-    """Read the file that `spec` names, beside observatory.toml in `base`."""
-    raise NotImplementedError
+    """Read the file that `spec` names. Its ending says the format; any unknown ending is read as delimited text.
+
+    Parameters
+    ----------
+    spec
+        The file, relative to `base`, and what is known of how it is written.
+    base
+        The observatory folder. Nothing outside of it is read, not even through a link.
+
+    Returns
+    -------
+    RawTable
+        Values as the file types them (text files: text), with row numbers.
+
+    Raises
+    ------
+    SafercitiesError
+        If the file is missing, outside the folder, empty, broken, or written differently than declared.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "cases.csv").write_text("date;sex\\n2019-04-23;F\\n", encoding="utf-8")
+    ...     raw = read_table(FileSpec(file="cases.csv"), Path(folder))
+    >>> raw.table.to_pylist(), raw.rows.tolist()
+    ([{'date': '2019-04-23', 'sex': 'F'}], [2])
+    """
+    with opened(spec.file, base) as source:
+        return _read(source, spec)
+
+
+def _read(source: Opened, spec: FileSpec) -> RawTable:
+    suffix = source.suffix
+    if suffix in (".xlsx", ".xlsm"):
+        return read_workbook(source.path, spec)
+    if suffix in (".parquet", ".pq", ".geoparquet"):
+        return read_parquet(source.path, spec)
+    if suffix in VECTOR:
+        return read_vector(source.path, spec, suffix)
+    if suffix in STATISTICS:
+        return read_statistics(source.path, spec, suffix)
+    if suffix in (".xls", ".xlsb", ".ods"):
+        raise SafercitiesError(problem("format-old", file=spec.file, format=suffix))
+    return read_text(source.path, spec, suffix)

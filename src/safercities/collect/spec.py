@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
@@ -38,7 +41,7 @@ class DimensionFrom(CodesFrom):
     @field_validator("bins")
     @classmethod
     def _rising(cls, bins: list[int] | None) -> list[int] | None:
-        if bins is not None and (not bins or any(b <= a for a, b in zip(bins, bins[1:], strict=False))):
+        if bins is not None and (not bins or any(b <= a for a, b in pairwise(bins))):
             raise ValueError("bins must be a rising list of whole numbers")
         return bins
 
@@ -77,7 +80,13 @@ class IncidentsSpec(FileSpec):
         "times are taken as they are written.",
     )
     precision: Literal["year", "month", "day"] | None = Field(
-        default=None, description="How exact the dates are where the file does not show it: month for 2022-01-01 = January."
+        default=None,
+        description="How exact the dates are where the file does not show it: month for 2022-01-01 = January.",
+    )
+    earliest: date = Field(default=date(1900, 1, 1), description="Rows with a date before this day are rejected.")
+    latest: date | None = Field(
+        default=None,
+        description="Rows with a date after this day are rejected. Default: tomorrow (the future is a mistake).",
     )
     covers: str | None = Field(
         default=None,
@@ -88,16 +97,23 @@ class IncidentsSpec(FileSpec):
     latitude: str | None = Field(default=None, description="Column with the latitude, or northing.")
     crs: str = Field(default="EPSG:4326", description="Coordinate reference system of the coordinates.")
     places: dict[str, str] = Field(
-        default={}, description="Level → column with the place's code (or name), where the file has it: {ward = \"code\"}."
+        default={},
+        description='Level → column with the place\'s code (or name), where the file has it: {ward = "code"}.',
     )
     id: str | None = Field(
         default=None, description="Column that names the case. Only a repeated id makes a duplicate; equal rows do not."
     )
     act: str | CodesFrom = Field(description="ICCS code of the act, as 0101; or { column = …, map = { … } }.")
     unit: Unit | UnitFrom = Field(
-        default="incidents", description="What a row counts: victims, incidents, offences; { column = …, of = … } where rows carry counts."
+        default="incidents",
+        description="What a row counts: victims, incidents, offences; { column = …, of = … } where rows carry counts.",
     )
     dimensions: dict[str, DimensionFrom] = Field(default={}, description="Breakdowns: sex, age, means, …")
+
+    @field_validator("dimensions")
+    @classmethod
+    def _named(cls, dimensions: dict[str, DimensionFrom]) -> dict[str, DimensionFrom]:
+        return _check_names(dimensions)
 
     @property
     def unit_of_count(self) -> str:
@@ -116,13 +132,40 @@ class PopulationSpec(FileSpec):
 
     kind: Literal["population"] = Field(description="What the source is.")
     label: str | None = Field(default=None, description="Name shown to people; default: the name of the table.")
-    place: str | None = Field(default=None, description="Column with the place's code. Without it: the observatory's own place.")
+    place: str | None = Field(
+        default=None, description="Column with the place's code. Without it: the observatory's own place."
+    )
     level: str | None = Field(default=None, description="Level of these places; default: any level, found by the code.")
     period: str | CodesFrom | int = Field(description="Column with the year; or the year itself, as 2021.")
     count: str = Field(description="Column with the number of people.")
     dimensions: dict[str, DimensionFrom] = Field(default={}, description="Breakdowns of the people: sex, age.")
     interpolate: bool = Field(default=False, description="Draw a straight line between the years that are given.")
-    carry: int = Field(default=0, ge=0, le=30, description="Use a year's population for so many years before and after it.")
+    carry: int = Field(
+        default=0, ge=0, le=30, description="Use a year's population for so many years before and after it."
+    )
+
+    @field_validator("dimensions")
+    @classmethod
+    def _named(cls, dimensions: dict[str, DimensionFrom]) -> dict[str, DimensionFrom]:
+        return _check_names(dimensions)
+
+
+#: Columns of the tables between the rooms: no dimension can have such a name.
+RESERVED = frozenset(
+    {"row", "when", "act", "n", "x", "y", "code", "place", "period", "source", "indicator", "version"}
+) | {
+    *("value", "se", "lower", "upper", "level", "n_positive", "denominator", "deff", "unit", "method"),
+    *("obs_status", "conf_status", "quality", "coverage", "note"),
+}
+
+
+def _check_names(dimensions: dict[str, DimensionFrom]) -> dict[str, DimensionFrom]:
+    for name in dimensions:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ValueError(f"write the dimension {name!r} with small letters a–z, digits and _")
+        if name in RESERVED or name.startswith(("place_", "code_")):
+            raise ValueError(f"no dimension can be called {name}: the word has another meaning here")
+    return dimensions
 
 
 def _kind(value: Any) -> str:

@@ -20,8 +20,8 @@ TRUTH = "truth.json"
 def build(folder: Path, *, seed: int = SEED, years: Sequence[int] = YEARS) -> Truth:
     """Write the synthetic city to a folder that is new, empty, or holds an earlier synthetic city.
 
-    The ground, the people and the true rates are always the same; the seed draws the cases. The same seed gives the same
-    bytes with the same versions of numpy, pyarrow and openpyxl.
+    The ground, the people and the true rates are always the same; the seed draws the cases. The same seed gives the
+    same bytes with the same versions of numpy, pyarrow and openpyxl.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Draws the cases of the synthetic city: Poisson counts from the true rates, then a moment, a point and an age for each."""
+"""Draws the cases of the synthetic city: Poisson counts from true rates, then a moment, a point, an age for each."""
 
 from __future__ import annotations
 
@@ -125,7 +125,8 @@ def _moments(rng: np.random.Generator, year: np.ndarray) -> np.ndarray:
     days = ((year - 1969).astype("datetime64[Y]").astype("datetime64[D]") - start).astype(int)
     day = start + (rng.random(len(year)) * days).astype(int)
     minutes = 60 * rng.choice(24, len(year), p=_EVENING / _EVENING.sum()) + rng.integers(0, 60, len(year))
-    return day.astype("datetime64[m]") + minutes
+    when: np.ndarray = day.astype("datetime64[m]") + minutes
+    return when
 
 
 def _by_day_of_death(rng: np.random.Generator, cases: Cases) -> Cases:
@@ -149,7 +150,7 @@ def _count(cases: Cases, years: Sequence[int]) -> np.ndarray:
 
 @cache
 def _triangles() -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Corners of the triangles that make up each neighbourhood, shape (triangles, 3, 2), and their share of its area."""
+    """Corners of the triangles that make up each neighbourhood, shape (triangles, 3, 2), and their shares of it."""
     corners, shares = [], []
     for polygon in shapely.buffer(ground().polygons, -_INSET):
         parts = shapely.get_parts(shapely.constrained_delaunay_triangles(polygon))

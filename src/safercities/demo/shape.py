@@ -1,4 +1,4 @@
-"""The ground of the synthetic city: an outline, a river, neighbourhoods that share their borders exactly. Always the same."""
+"""The ground of the synthetic city, always the same: an outline, a river, neighbourhoods that share their borders."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ def ground() -> Ground:
     sites, side = _sites(rng, outline, river)
     owner_polygons = _neighbourhoods(rng, outline, river, sites, side)
     district, order = _districts(sites, side)
-    codes, names = [], []
+    codes: list[str] = []
+    names: list[str] = []
     for index, (_, quarter) in enumerate(DISTRICTS.items()):
         codes += [f"D{index + 1}-{number:02d}" for number in range(1, len(quarter) + 1)]
         names += quarter
@@ -120,7 +121,8 @@ def _river(rng: np.random.Generator) -> np.ndarray:
 
 def _height(river: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """How far points lie north of the river, in metres."""
-    return xy[:, 1] - np.interp(xy[:, 0], river[:, 0], river[:, 1])
+    height: np.ndarray = xy[:, 1] - np.interp(xy[:, 0], river[:, 0], river[:, 1])
+    return height
 
 
 def _sites(rng: np.random.Generator, outline: shapely.Polygon, river: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -144,12 +146,12 @@ def _neighbourhoods(
     rng: np.random.Generator, outline: shapely.Polygon, river: np.ndarray, sites: np.ndarray, side: np.ndarray
 ) -> np.ndarray:
     """One polygon a site: cut the city along wavy Voronoi borders of each bank, and give each piece to its site."""
-    banks = [river + (0, _RIVER_HALF_WIDTH), river - (0, _RIVER_HALF_WIDTH)]
+    width = np.array([0, _RIVER_HALF_WIDTH])
     polygons = np.empty(len(sites), dtype=object)
-    for sign, bank in zip((1, -1), banks, strict=True):
+    for sign in (1, -1):
         mine = np.flatnonzero(side == sign)
         borders = _borders(rng, sites[mine], outline)
-        lines = [outline.exterior, shapely.LineString(bank), *borders]
+        lines = [outline.exterior, shapely.LineString(river + sign * width), *borders]
         pieces = np.array(shapely.get_parts(shapely.polygonize([shapely.union_all(lines, grid_size=0.01)])))
         inside = shapely.point_on_surface(pieces)
         at = shapely.get_coordinates(inside)
@@ -161,7 +163,7 @@ def _neighbourhoods(
 
 
 def _owners(pieces: np.ndarray, sites: np.ndarray) -> np.ndarray:
-    """Site that each piece belongs to: the one inside it; a sliver goes to the neighbour with the longest common border."""
+    """Site that each piece belongs to: the one inside it; a sliver goes where its common border is longest."""
     hit = shapely.contains_xy(pieces[:, None], sites[None, :, 0], sites[None, :, 1])
     owner = np.where(hit.any(axis=1), hit.argmax(axis=1), -1)
     while (owner < 0).any():

@@ -91,14 +91,16 @@ def census() -> np.ndarray:
     women = 0.488 + 0.0045 * np.maximum(np.arange(18) - 5, 0)
     first = size[:, None, None] * np.stack([share * (1 - women), share * women], axis=1)
     growth = rng.normal(1.05, 0.05, len(city.codes))[:, None, None] * np.linspace(0.94, 1.18, 18)
-    return np.rint(np.stack([first, first * growth])).astype(np.int64)
+    counts: np.ndarray = np.rint(np.stack([first, first * growth])).astype(np.int64)
+    return counts
 
 
 def people(years: Sequence[int]) -> np.ndarray:
     """Person-years by year, neighbourhood, sex and five-year group: a straight line between the two censuses."""
     before, after = census()
     way = (np.asarray(years) - CENSUS_YEARS[0]) / (CENSUS_YEARS[1] - CENSUS_YEARS[0])
-    return before + way[:, None, None, None] * (after - before)
+    between: np.ndarray = before + way[:, None, None, None] * (after - before)
+    return between
 
 
 def relative_rates(name: str, years: Sequence[int]) -> np.ndarray:
@@ -111,12 +113,13 @@ def relative_rates(name: str, years: Sequence[int]) -> np.ndarray:
     place = place * np.where(district == _code_of("Centro"), act.centre, 1.0)
     time = act.trend ** (np.asarray(years, dtype=float) - 2022)
     person = np.array([1.0, act.women])[:, None] * np.array(act.ages)[_AGE_OF_CENSUS]
-    relative = time[:, None, None, None] * place[:, None, None] * person
+    relative: np.ndarray = time[:, None, None, None] * place[:, None, None] * person
     if name == "robbery":
         calmed = np.isin(district, CALMED_DISTRICTS) & (np.asarray(years)[:, None] >= CALMED_FROM)
         relative = relative * np.where(calmed, CALMED_TO, 1.0)[:, :, None, None]
     if name == "harassment":
-        relative[:, :, SEXES.index("F"), _AGE_OF_CENSUS == AGES.index("Y15T24")] *= YOUNG_WOMEN
+        young = np.flatnonzero(_AGE_OF_CENSUS == 1)  # the index of Y15T24 in AGES
+        relative[:, :, SEXES.index("F"), young] *= YOUNG_WOMEN
     return relative
 
 
@@ -129,7 +132,8 @@ def expected(name: str, years: Sequence[int]) -> np.ndarray:
     """Mean number of cases of an act in each cell of `people`."""
     start = people([2022])
     per_person = ACTS[name].rate / PER * start.sum() / (relative_rates(name, [2022]) * start).sum()
-    return per_person * relative_rates(name, years) * people(years)
+    means: np.ndarray = per_person * relative_rates(name, years) * people(years)
+    return means
 
 
 def by_age_group(cells: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ import shapely
 from pyproj import Transformer
 
 from safercities.demo.draw import Cases, anonymous_points
-from safercities.demo.shape import DEGREES, METRES, ground
+from safercities.demo.shape import CENTRE, DEGREES, METRES, ground
 from safercities.demo.truth import CENSUS_AGES, CENSUS_YEARS, census
 
 LABEL = "SYNTHETIC DATA: made up for a demonstration. Nobody in it exists."
@@ -32,7 +32,7 @@ THEFTS = "thefts_monthly.csv"
 ANTISOCIAL = "antisocial.csv.gz"
 POPULATION = "population.csv"
 
-#: File → kind of mess → number of rows. Rows with an impossible date or latitude are extra; the others are real cases.
+#: File → kind of mess → number of rows. Rows with an impossible date are extra; the others are cases that were drawn.
 MESS: dict[str, dict[str, int]] = {
     HOMICIDES: {
         "impossible_date": 3,
@@ -110,13 +110,10 @@ def write_homicides(folder: Path, cases: Cases, rng: np.random.Generator) -> Non
     xy = _with_lost_points(rng, cases.xy, mess)
     age, sex = _forget(rng, cases.age, mess["unknown_age"], -1), _sex_words(rng, cases.sex, mess["unknown_sex"])
     when = np.char.replace(np.datetime_as_string(cases.when), "T", " ")
-    extra = rng.choice(len(cases), mess["impossible_date"] + mess["impossible_latitude"], replace=False)
+    extra = rng.choice(len(cases), mess["impossible_date"], replace=False)
     rows = np.concatenate([np.arange(len(cases)), extra])
     when, xy, age, sex = when[rows], xy[rows], age[rows], sex[rows]
-    xy[len(cases) :] = cases.xy[extra]
-    xy[-mess["impossible_latitude"] :, 1] = 612.0
-    dates = slice(len(cases), len(cases) + mess["impossible_date"])
-    when[dates] = [f"{text[:4]}-02-31{text[10:]}" for text in when[dates]]
+    when[len(cases) :] = [f"{text[:4]}-02-31{text[10:]}" for text in when[len(cases) :]]
     table = pa.table(
         {
             "fecha_hecho": when,
@@ -132,7 +129,7 @@ def write_homicides(folder: Path, cases: Cases, rng: np.random.Generator) -> Non
 
 
 def write_registry(folder: Path, cases: Cases, rng: np.random.Generator) -> None:
-    """The health registry's deaths by assault: a workbook with a title above the header, places by code, sex as 1 and 2."""
+    """The health registry's deaths by assault: a workbook with a title above the header, places by code, sex 1 or 2."""
     mess = MESS[REGISTRY]
     place = _forget(rng, np.array(ground().codes, dtype=object)[cases.place], mess["unknown_place"], "99")
     age = _forget(rng, cases.age.astype(object), mess["unknown_age"], None)
@@ -141,10 +138,9 @@ def write_registry(folder: Path, cases: Cases, rng: np.random.Generator) -> None
     sheet.append(["Registro de defunciones por agresión (X85–Y09)"])
     sheet.append([LABEL])
     sheet.append(["fecha_defuncion", "barrio", "sexo", "edad"])
-    for day, code, sex, years in zip(
-        cases.when.astype("datetime64[s]").tolist(), place, cases.sex + 1, age, strict=True
-    ):
-        sheet.append([day, code, int(sex), years])
+    days = cases.when.astype("datetime64[s]").tolist()
+    for row in zip(days, place, (cases.sex + 1).tolist(), age, strict=True):
+        sheet.append(row)
     (folder / REGISTRY).write_bytes(_timeless(book))
 
 
@@ -209,12 +205,13 @@ def write_antisocial(folder: Path, cases: Cases, rng: np.random.Generator) -> No
 
 
 def _with_lost_points(rng: np.random.Generator, xy: np.ndarray, mess: Mapping[str, int]) -> np.ndarray:
-    """Coordinates of which some are missing (nan) and some lie out at sea."""
-    lost = rng.choice(len(xy), mess["no_coordinates"] + mess["outside"], replace=False)
+    """Coordinates of which some are missing (nan), some lie out at sea, and some cannot be."""
+    numbers = [mess.get(kind, 0) for kind in ("no_coordinates", "outside", "impossible_latitude")]
+    missing, at_sea, impossible = np.split(rng.choice(len(xy), sum(numbers), replace=False), np.cumsum(numbers)[:-1])
     xy = xy.copy()
-    xy[lost[: mess["no_coordinates"]]] = np.nan
-    middle = xy[~np.isnan(xy[:, 0])].mean(axis=0)
-    xy[lost[mess["no_coordinates"] :]] = middle + _FAR_AT_SEA
+    xy[missing] = np.nan
+    xy[at_sea] = np.add(CENTRE, _FAR_AT_SEA)
+    xy[impossible, 1] = 612.0
     return xy
 
 

@@ -1,1 +1,5 @@
 """One SQL text, two engines: Arrow tables and Parquet files in, Arrow tables out."""
+
+from safercities.engine.cube import cube, group
+
+__all__ = ["cube", "group"]

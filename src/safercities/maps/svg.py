@@ -183,7 +183,7 @@ def _circle(x: float, y: float, radius: float, unreliable: bool, title: str) -> 
 
 def _document(page: Page, text: MapText, uid: str, body: list[str], legend: str, rows: int) -> str:
     top = page.height + 30
-    height = top + _ROW * rows + 12
+    height = top + _ROW * rows + 20
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="map" role="img" viewBox="-2 -2 {page.width + 4} {height + 2}" '
         f"aria-labelledby={quoteattr(f'{uid}-t {uid}-d')}>"

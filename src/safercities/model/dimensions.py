@@ -143,11 +143,19 @@ class CodeList:
         return {parent: tuple(codes) for parent, codes in children.items()}
 
     def near(self, code: str, n: int = 3) -> list[str]:
-        """Codes that look like it, or whose label does: for “did you mean”."""
-        codes = difflib.get_close_matches(code, list(self.labels), n=n)
+        """Codes that may have been meant: with the zero that a spreadsheet took away, cut short, spelt or named alike.
+
+        Examples
+        --------
+        >>> code_list("ICCS").near("101", n=1), code_list("ICCS").near("robery", n=1)
+        (['0101'], ['0401'])
+        """
+        shorter = [code[:end] for end in range(len(code) - 1, 1, -1)] if code.isdigit() else []
+        likely = [known for known in (f"0{code}", *shorter[:2]) if known in self.labels]
         by_label = {label.casefold(): key for key, label in self.labels.items()}
-        labels = difflib.get_close_matches(code.casefold(), list(by_label), n=n)
-        return list(dict.fromkeys([*codes, *(by_label[label] for label in labels)]))[:n]
+        named = difflib.get_close_matches(code.casefold(), list(by_label), n=n)
+        alike = difflib.get_close_matches(code, list(self.labels), n=n)
+        return list(dict.fromkeys([*likely, *(by_label[label] for label in named), *alike]))[:n]
 
 
 @cache

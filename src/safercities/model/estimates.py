@@ -1,4 +1,4 @@
-"""The estimates table: the one contract between all parts. Never a bare number: each carries how sure, from what, how."""
+"""The estimates table, the one contract between all parts: each number says how sure, from what and how it was made."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Estimates:
     def from_rows(cls, rows: Iterable[Mapping[str, Any]], dimensions: Sequence[str] = ()) -> Estimates:
         """Estimates from dictionaries; keys that are no column of the contract are dimensions."""
         rows = list(rows)
-        known = {name: kind for name, kind in (*KEYS, *MEASURES)}
+        known = dict((*KEYS, *MEASURES))
         extra = dict.fromkeys(dimensions) | dict.fromkeys(name for row in rows for name in row if name not in known)
         target = schema(list(extra))
         columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in target]
@@ -149,25 +149,36 @@ class Estimates:
         """
         table = self.table
         for name, wanted in equal.items():
-            if name not in table.column_names:
-                if wanted == TOTAL:
-                    continue
+            several = isinstance(wanted, list | tuple | set | frozenset)
+            values = list(wanted) if several else [wanted]  # type: ignore[call-overload]
+            if name in table.column_names:
+                # null is found by null, and only by null
+                table = table.filter(pc.is_in(table.column(name), pa.array(values, table.schema.field(name).type)))
+            elif TOTAL not in values:
                 raise KeyError(f"the estimates have no column {name}; they have {', '.join(table.column_names)}")
-            if isinstance(wanted, list | tuple | set | frozenset):
-                mask = pc.is_in(table.column(name), pa.array(list(wanted), table.schema.field(name).type))
-            elif wanted is None:
-                mask = pc.is_null(table.column(name))
-            else:
-                mask = pc.equal(table.column(name), wanted)
-            table = table.filter(mask)
         return Estimates(table)
 
     def totals(self, *keep: str) -> Estimates:
         """Rows that are broken down by exactly the dimensions `keep`, and `_T` in every other one.
 
-        Rows of a kept dimension in which it is `_T` are left out.
+        Rows of a kept dimension in which it is `_T` are left out; so there are none where the table lacks it.
+
+        Raises
+        ------
+        KeyError
+            If `keep` names a column that is no dimension.
+
+        Examples
+        --------
+        >>> row = {"indicator": "x", "place": "a", "period": "2019", "value": 1.0}
+        >>> e = Estimates.from_rows([{**row, "sex": code} for code in ("_T", "F", "M")])
+        >>> len(e.totals()), len(e.totals("sex")), len(e.totals("age")), len(e.totals("sex", "age"))
+        (1, 2, 0, 0)
         """
-        table = self.table
+        fixed = sorted({name for name, _ in (*KEYS, *MEASURES)} & set(keep))
+        if fixed:
+            raise KeyError(f"{', '.join(fixed)} is no dimension of the estimates; use where() to choose rows by it")
+        table = self.table if set(keep) <= set(self.dimensions) else self.table.slice(0, 0)
         for name in self.dimensions:
             mask = pc.equal(table.column(name), TOTAL)
             table = table.filter(pc.invert(mask) if name in keep else mask)

@@ -204,7 +204,7 @@ class Period:
 
 
 def _wrong(text: str, why: str) -> SafercitiesError:
-    return SafercitiesError(problem("period-wrong", given=text, why=why))
+    return SafercitiesError(problem("period-unreadable", given=text, why=why))
 
 
 def _days_in(year: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -43,31 +43,58 @@ def parse(spec: type[S], data: dict[str, Any], *, file: str, text: str = "", con
     try:
         return spec.model_validate(data, context=context)
     except ValidationError as error:
-        raise SafercitiesError(list(_problems(error, spec, file, text))) from None
+        raise SafercitiesError(list(_problems(error, spec, data, file, text))) from None
 
 
-def _problems(error: ValidationError, spec: type[Spec], file: str, text: str) -> Iterator[Problem]:
+def _problems(error: ValidationError, spec: type[Spec], data: Any, file: str, text: str) -> Iterator[Problem]:
+    seen: set[str] = set()
     for item in error.errors(include_url=False):
-        # a tagged union adds the tag to the location: it is not a key that the user wrote
-        path = [part for part in item["loc"] if not str(part).startswith("tag:")]
+        path = _user_path(data, item["loc"], item["type"])
         key = ".".join(str(part) for part in path)
-        row = line_of(text, [str(part) for part in path])
+        if key in seen:  # each branch of a union complains about the same key: the first one says it
+            continue
+        seen.add(key)
+        where = {"file": file, "row": line_of(text, [str(part) for part in path]), "column": key}
         if item["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(path[-1]), _keys_at(spec, path[:-1]), n=1)
+            near = difflib.get_close_matches(str(path[-1]), _keys_below(spec), n=1)
             hint = f"did you mean {near[0]}" if near else "see the reference of this file for the keys that it takes"
-            yield problem("key-unknown", file=file, row=row, column=key, hint=hint)
+            yield problem("key-unknown", **where, hint=hint)
         elif item["type"] == "missing":
-            yield problem("key-missing", file=file, row=row, column=key)
+            yield problem("key-missing", **where)
+        elif item["type"] in ("union_tag_invalid", "union_tag_not_found"):
+            kind = item["input"].get("kind") if isinstance(item["input"], dict) else None
+            known = ", ".join(re.findall(r"tag:(\w+)", str(item["ctx"].get("expected_tags", ""))))
+            where["column"] = f"{key}.kind"
+            if kind is None:
+                yield problem("key-missing", **where)
+            else:
+                yield problem("key-wrong", **where, given=_shown(kind), message=f"it must be one of {known}")
         else:
             message = re.sub(r"^(Value error|Assertion failed), ", "", item["msg"])
-            given = item.get("input")
-            shown = repr(given) if isinstance(given, str | int | float | bool) else type(given).__name__
-            yield problem("key-wrong", file=file, row=row, column=key, message=message, given=shown)
+            yield problem("key-wrong", **where, message=message, given=_shown(item["input"]))
 
 
-def _keys_at(spec: type[Spec], path: list[Any]) -> list[str]:
-    """Keys of the spec at `path`; all keys below `spec` where the path crosses a list, map or union."""
-    del path
+def _user_path(data: Any, location: Sequence[int | str], kind: str) -> list[int | str]:
+    """The keys of `location` that the user wrote (or should have written): the names of union branches are not."""
+    path: list[int | str] = []
+    for index, part in enumerate(location):
+        last_of_missing = kind == "missing" and index == len(location) - 1
+        if isinstance(data, dict) and part in data:
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        elif not last_of_missing:
+            continue
+        path.append(part)
+    return path
+
+
+def _shown(given: Any) -> str:
+    return repr(given) if isinstance(given, str | int | float | bool) else f"a {type(given).__name__}"
+
+
+def _keys_below(spec: type[Spec]) -> list[str]:
+    """Every key of the spec and of the specs inside it."""
     seen: set[type] = set()
     keys: list[str] = []
 
@@ -96,27 +123,40 @@ def line_of(text: str, path: list[str]) -> int | None:
     >>> line_of("[a]\\n", ["a", "z"])
     1
     """
-    if not text:
-        return None
-    table: list[str] = []
-    arrays: dict[str, int] = {}
-    best: tuple[int, int] | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        stripped = line.strip()
-        header = re.match(r"^\[(\[?)\s*([^\]]+?)\s*\]", stripped)
-        if header:
-            names = [part.strip().strip("\"'") for part in header[2].split(".")]
-            if header[1]:
-                index = arrays.get(header[2], -1) + 1
-                arrays[header[2]] = index
-                names.append(str(index))
-            table = names
-            here = table
-        else:
-            key = re.match(r"^([A-Za-z0-9_\-\".' ]+?)\s*=", stripped)
-            if not key:
-                continue
-            here = table + [part.strip().strip("\"'") for part in key[1].split(".")]
-        if here == path[: len(here)] and (best is None or len(here) > best[0]):
+    best: tuple[int, int | None] = (0, None)
+    for number, here in _keys_written(text):
+        if len(here) > best[0] and here == path[: len(here)]:
             best = (len(here), number)
-    return best[1] if best else None
+    return best[1]
+
+
+_KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
+
+
+def _keys_written(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Line and full path of each table and key that stands on a line of its own; lists of tables count from 0."""
+    table: list[str] = []
+    last: dict[tuple[str, ...], int] = {}  # list of tables → number of its newest member
+    inside = ""  # the quotes of a text that runs over several lines
+    for number, line in enumerate(text.splitlines(), start=1):
+        if inside:
+            inside = "" if line.count(inside) % 2 else inside
+            continue
+        if header := re.match(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]", line):
+            table = []
+            parts = _parts(header[2])
+            for depth, part in enumerate(parts, start=1):
+                table.append(part)
+                if header[1] == "[[" and depth == len(parts):
+                    last[tuple(table)] = last.get(tuple(table), -1) + 1
+                if tuple(table) in last:
+                    table.append(str(last[tuple(table)]))
+            yield number, table
+        elif key := re.match(rf"\s*({_DOTTED})\s*=", line):
+            yield number, [*table, *_parts(key[1])]
+        inside = next((quotes for quotes in ('"""', "'''") if line.count(quotes) % 2), "")
+
+
+def _parts(dotted: str) -> list[str]:
+    return [part.strip("\"'") for part in re.findall(_KEY, dotted)]

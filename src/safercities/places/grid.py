@@ -131,7 +131,9 @@ class PointLocator:
         if len(self._parts):
             shapely.prepare(self._parts)
             count = int(shapely.get_num_coordinates(self._parts).sum())
-            self._grid = _Grid.over(shapely.total_bounds(self._parts), cells or int(np.clip(8 * count, 1 << 12, 1 << 22)))
+            self._grid = _Grid.over(
+                shapely.total_bounds(self._parts), cells or int(np.clip(8 * count, 1 << 12, 1 << 22))
+            )
             self._label, self._start, self._candidates = _index(self._parts, self._grid)
 
     def locate(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.int32]:
@@ -262,7 +264,7 @@ def _fill(label: NDArray[np.int32], edges: _Edges, grid: _Grid, parts: int) -> I
     low, high = np.minimum(edges.v0, edges.v1), np.maximum(edges.v0, edges.v1)
     # centre lines r + ½ with low ≤ r + ½ < high
     edge, row = _ranges(np.ceil(low - 0.5).astype(np.int64), np.ceil(high - 0.5).astype(np.int64) - 1)
-    u = _at(edges.u0[edge], edges.v0[edge], edges.u1[edge], edges.v1[edge], row + 0.5)
+    u = _at(edges.u0[edge], edges.v0[edge], edges.u1[edge], edges.v1[edge], row.astype(np.float64) + 0.5)
     by_line = np.lexsort((u, row, edges.part[edge]))
     part, row, u = edges.part[edge][by_line], row[by_line], u[by_line]
     # each ring is closed, so a centre line meets the edges of a part an even number of times: in, out, in, out

@@ -148,7 +148,7 @@ def _page(spec: Spec) -> Spec:
     return {
         "width": WIDTH,
         "autosize": {"type": "fit-x", "contains": "padding"},
-        "padding": 2,
+        "padding": {"left": 12, "right": 8, "top": 4, "bottom": 2},
         "background": None,
         **spec,
         "config": {

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from safercities.model.quality import FLAGS
 from safercities.review import charts
 from safercities.review.charts import Point
 from safercities.review.drawing import draw
 from safercities.review.rows import Cell, Number, Series
-from safercities.review.words import Words, digits_for
+from safercities.review.words import Words, capital, digits_for
 
 #: From so many places on, a chart shows their spread and leaves the names to the table.
 MANY_PLACES = 45
+#: Shapes and colours that can be told apart.
+MOST_MARKS = 4
 UNRELIABLE = {"few_cases", "unknown_share", "unlocated_share"}
 
 
@@ -25,6 +30,7 @@ class Table:
     caption: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    marks: Sequence[tuple[str, str]] = ()  # letter in the last column → what it means
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Painter:
         rate = all(series.has_rate for series in several)
         many = len(several) > 1
         points = [
-            self._point(cell, rate, texts.period(cell.period), series=self.words.source(series.source) if many else "")
+            self._point(cell, rate, texts.period(cell.period), series=self._source(series, several) if many else "")
             for series in several
             for cell in series.trend
         ]
@@ -81,11 +87,11 @@ class Painter:
         )
 
     def group(self, series: Series, names: tuple[str, ...], uid: str) -> Figure:
-        """One breakdown: a dot and an interval a group; the last dimension of several stands below each other in a row."""
+        """One breakdown: a dot and an interval a group; of two dimensions the shorter gives the marks within a row."""
         texts, words = self.words.texts, self.words
         cells = series.groups[names]
         rate = any(cell.shown(rate=True) for cell in cells)
-        points = [self._group_point(cell, names, rate) for cell in cells if not (rate and cell.shown(True) is None)]
+        points = self._group_points(series, names, rate)
         by = " × ".join(words.dimension(name) for name in names)
         title = texts.gettext("{label} by {by}, {period}, {unit}", label=words.indicator(series.indicator), by=by,
                               period=texts.period(series.period), unit=self._unit(series, rate))  # fmt: skip
@@ -97,7 +103,7 @@ class Painter:
             svg=self._draw(charts.intervals(points, reference=reference.value if reference else None), uid, title, self._range(cells)),
             table=self._cells_table(series, cells, title, [words.dimension(name) for name in names]),
             notes=self._group_notes(series, cells, rate),
-            key=[(f"mark-{index}", kind) for index, kind in enumerate(kinds)] if len(kinds) > 1 else [],
+            key=[*([(f"mark-{index}", kind) for index, kind in enumerate(kinds)] if len(kinds) > 1 else []), *self._open_key(points)],
         )
 
     def places(self, series: Series, level: str, cells: Sequence[Cell], uid: str) -> Figure:
@@ -117,7 +123,7 @@ class Painter:
             notes.append(texts.gettext("Each dot is a place, in the order of the values; the table has their names."))
         if reference is not None:
             notes.append(texts.gettext("Dashed line: {place} as a whole.", place=words.data.place.name))
-        ordered = sorted(cells, key=lambda cell: words.place(cell.place))
+        ordered = sorted(cells, key=lambda cell: _by_name(words.place(cell.place)))
         table = self._cells_table(series, ordered, title, [texts.gettext("Place")], place=True)
         return Figure(uid, title, self._draw(spec, uid, title, self._range(cells)), table, notes, self._open_key(points))
 
@@ -133,10 +139,24 @@ class Painter:
             return Point(label, None, open=cell.partial, series=series)
         return Point(label, number.value, number.lower, number.upper, cell.partial if open_ is None else open_, series)
 
-    def _group_point(self, cell: Cell, names: tuple[str, ...], rate: bool) -> Point:
-        labels = [self.words.code(name, cell.codes[name]) for name in names]
-        first = ", ".join(labels[:-1]) if len(labels) > 1 else labels[0]
-        return self._point(cell, rate, first, series=labels[-1] if len(labels) > 1 else "", open_=self._unreliable(cell))
+    def _group_points(self, series: Series, names: tuple[str, ...], rate: bool) -> list[Point]:
+        """Rows by the longest dimensions; the shortest, if it has few codes, gives the marks within a row."""
+        cells = [cell for cell in series.groups[names] if not rate or cell.shown(rate)]
+        sizes = {name: len({cell.codes[name] for cell in cells}) for name in names}
+        marks = min(names, key=lambda name: sizes[name]) if len(names) > 1 else None
+        marks = None if marks is not None and sizes[marks] > MOST_MARKS else marks
+        points = []
+        for cell in cells:
+            label = ", ".join(self.words.code(name, cell.codes[name]) for name in names if name != marks)
+            kind = self.words.code(marks, cell.codes[marks]) if marks else ""
+            points.append(self._point(cell, rate, label, series=kind, open_=self._unreliable(cell)))
+        return points
+
+    def _source(self, series: Series, several: Sequence[Series]) -> str:
+        """Name of a source; with its unit of count where sources count different things."""
+        name = self.words.source(series.source)
+        units = {other.count_unit for other in several}
+        return f"{name} ({self.words.unit(series.count_unit)})" if len(units) > 1 else name
 
     def _unreliable(self, cell: Cell) -> bool:
         return bool(UNRELIABLE.intersection(cell.flags))
@@ -187,10 +207,11 @@ class Painter:
         columns = _Columns([cell for series in several for cell in series.trend])
         for series in several:
             for cell in series.trend:
-                head = [texts.period(cell.period), *([words.source(series.source)] if many else [])]
+                head = [texts.period(cell.period), *([self._source(series, several)] if many else [])]
                 rows.append([*head, *columns.row(words, cell)])
         head = [texts.gettext("Period"), *([texts.gettext("Source")] if many else [])]
-        return Table(caption, [*head, *columns.head(words, several[0])], rows)
+        mixed = len({series.count_unit for series in several}) > 1
+        return Table(caption, [*head, *columns.head(words, several[0], mixed=mixed)], rows, columns.marks(words))
 
     def _cells_table(self, series: Series, cells: Sequence[Cell], caption: str, head: list[str], *, place: bool = False) -> Table:
         words = self.words
@@ -199,7 +220,7 @@ class Painter:
         for cell in cells:
             first = [words.place(cell.place)] if place else [words.code(name, code) for name, code in cell.codes.items()]
             rows.append([*first, *columns.row(words, cell)])
-        return Table(caption, [*head, *columns.head(words, series)], rows)
+        return Table(caption, [*head, *columns.head(words, series)], rows, columns.marks(words))
 
 
 class _Columns:
@@ -208,7 +229,8 @@ class _Columns:
     def __init__(self, cells: Sequence[Cell]) -> None:
         self.names = [name for name in ("count", "rate", "smoothed", "standardised") if any(getattr(c, name) for c in cells)]
         self.digits = {name: self._digits([getattr(cell, name) for cell in cells]) for name in self.names}
-        self.notes = any(cell.flags for cell in cells)
+        seen = {flag for cell in cells for flag in cell.flags}
+        self.flags = [flag for flag in FLAGS if flag in seen] + sorted(seen - FLAGS.keys())
         self.people = any(cell.rate and cell.rate.denominator for cell in cells)
 
     @staticmethod
@@ -217,29 +239,39 @@ class _Columns:
         sizes = [(abs(number.value), number.unit) for number in numbers if number is not None and number.value is not None]
         return digits_for(*max(sizes)) if sizes else None
 
-    def head(self, words: Words, series: Series) -> list[str]:
+    def head(self, words: Words, series: Series, *, mixed: bool = False) -> list[str]:
         texts = words.texts
         labels = {
-            "count": _capital(words.unit(series.count_unit)),
-            "rate": _capital(words.unit(series.rate_unit)),
+            "count": texts.gettext("Number") if mixed else capital(words.unit(series.count_unit)),
+            "rate": capital(words.unit(series.rate_unit)),
             "smoothed": texts.gettext("Smoothed rate"),
             "standardised": texts.gettext("Age-standardised rate"),
         }
         head = [text for name in self.names for text in (labels[name], texts.gettext("Interval"))]
-        return [*head, *([texts.gettext("Person-years")] if self.people else []), *([texts.gettext("Notes")] if self.notes else [])]
+        return [*head, *([texts.gettext("Person-years")] if self.people else []), *([texts.gettext("Notes")] if self.flags else [])]
 
     def row(self, words: Words, cell: Cell) -> list[str]:
         cells = []
         for name in self.names:
             number = getattr(cell, name)
-            cells += [words.value(number, self.digits[name]), words.ends(number, self.digits[name])]
+            cells += [words.value(number, self.digits[name]), words.span(number, self.digits[name])]
         if self.people:
             people = cell.rate.denominator if cell.rate is not None else None
             cells.append("–" if people is None else words.texts.number(people))
-        if self.notes:
-            cells.append("; ".join(words.flags(cell.flags)))
+        if self.flags:
+            cells.append(", ".join(_letter(self.flags.index(flag)) for flag in cell.flags))
         return cells
 
+    def marks(self, words: Words) -> list[tuple[str, str]]:
+        """What the letters of the notes mean."""
+        return [(_letter(index), text) for index, text in enumerate(words.flags(tuple(self.flags)))]
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+
+def _letter(index: int) -> str:
+    return chr(ord("a") + index)
+
+
+def _by_name(name: str) -> list[tuple[int, int, str]]:
+    """Order of names as people look them up: accents and case aside, Area 2 before Area 10."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", plain) if part]

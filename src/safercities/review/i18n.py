@@ -98,7 +98,12 @@ class Texts:
 
     def lookup(self, text: str) -> str:
         """A text that comes from a definition or a file: translated where the catalogue has it, else as it is."""
+        text = " ".join(text.split())
         return self._find(text) or text
+
+    def lang_of(self, text: str) -> str:
+        """Language in which `lookup` gives a text: the source's own where the catalogue lacks it."""
+        return self.language if self._find(" ".join(text.split())) else SOURCE_LANGUAGE
 
     def _find(self, message: str) -> str | None:
         messages = catalogue(self.language)

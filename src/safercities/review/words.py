@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from safercities.model.dimensions import age_range
 from safercities.model.estimates import UNKNOWN
 from safercities.model.quality import FLAGS
 from safercities.review.changes import Change, change
@@ -15,6 +16,9 @@ from safercities.review.rows import Cell, Number, Series
 if TYPE_CHECKING:
     from safercities.indicators.spec import Version
     from safercities.review.build import ReviewData
+
+#: SDMX codes of ages that words are made for; others keep the label that the source gives.
+AGE_GROUP = re.compile(r"Y\d+(T\d+)?|Y_GE\d+")
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,15 @@ class Words:
         """Label of a code of a breakdown."""
         if code == UNKNOWN:
             return self.texts.gettext("not known")
+        if name == "age" and AGE_GROUP.fullmatch(code):
+            return self._ages(*age_range(code))
         info = self.data.dimensions.get(name)
         return self.texts.lookup((info.labels.get(code) if info is not None else None) or code)
+
+    def _ages(self, low: int, high: int | None) -> str:
+        if high is None:
+            return self.texts.gettext("{low} and over", low=low)
+        return str(low) if low == high else f"{low}–{high}"
 
     def level(self, level: str) -> str:
         """Name of a level of places."""
@@ -107,6 +118,13 @@ class Words:
         low, high = (self.texts.number(end, digits) for end in (number.lower, number.upper))
         return self.texts.gettext("{low} to {high}", low=low, high=high)
 
+    def span(self, number: Number | None, digits: int | None = None) -> str:
+        """An interval in the room of a table: `547–644`."""
+        if number is None or number.lower is None or number.upper is None:
+            return "–"
+        digits = digits_for(number.value or number.upper, number.unit) if digits is None else digits
+        return f"{self.texts.number(number.lower, digits)}–{self.texts.number(number.upper, digits)}"
+
     def interval(self, number: Number) -> str:
         """An interval with its level: `95% interval 547 to 644`."""
         return self.texts.gettext("{level} interval {ends}", level=self.texts.percent(number.level), ends=self.ends(number))
@@ -124,7 +142,7 @@ class Words:
             return [self.texts.gettext("Nothing can be said of {period} yet.", period=self.texts.period(series.period))]
         said = [self._level(series, cell)]
         changes = [text for text in (self.since(series, which) for which in ("first", "previous")) if text]
-        said += [self.texts.gettext("{change}.", change=_capital(text)) for text in changes]
+        said += [self.texts.gettext("{change}.", change=capital(text)) for text in changes]
         if not series.has_rate:
             said.append(self.no_rate(series))
         return said
@@ -221,5 +239,6 @@ def digits_for(value: float, unit: str) -> int:
     return 1 if abs(value) >= 1 or value == 0 else 2
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """A text with its first letter large."""
     return text[:1].upper() + text[1:]

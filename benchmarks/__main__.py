@@ -1,0 +1,25 @@
+"""Run every benchmark in turn, each in its own process so that peak memory is its own."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+FULL = [["benchmarks.points"], ["benchmarks.cube"], ["benchmarks.startup"]]
+SMALL = [["benchmarks.points", "--points", "200000"], ["benchmarks.cube", "--rows", "1000000"], ["benchmarks.startup"]]
+
+
+def main() -> None:
+    """Run them; the exit code is that of the first that failed."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--small", action="store_true", help="small sizes, for a quick look")
+    for words in SMALL if parser.parse_args().small else FULL:
+        print(f"\n== {' '.join(words)}", flush=True)
+        done = subprocess.run([sys.executable, "-m", *words], check=False)
+        if done.returncode:
+            raise SystemExit(done.returncode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""Writes the generated pages of docs/reference from the program itself: `python -m docs.make_reference`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import types
+from collections.abc import Callable, Iterator
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from safercities.collect.spec import CodesFrom, DimensionFrom, FileSpec, IncidentsSpec, PopulationSpec, UnitFrom
+from safercities.config import AboutSpec, MeasureSpec, ObservatorySpec, PublishSpec
+from safercities.indicators.spec import Indicator, Links, Numerator, Version
+from safercities.model.dimensions import code_list
+from safercities.model.spec import Spec
+from safercities.places.spec import GeographySpec
+
+REFERENCE = Path(__file__).parent / "reference"
+MADE = "<!-- Made by `make reference` from the program itself. Do not edit by hand. -->\n"
+
+#: Specs of observatory.toml in the order of the page: heading, and a sentence before the table.
+OBSERVATORY: dict[type[Spec], tuple[str, str]] = {
+    ObservatorySpec: ("The whole file", "Only `[observatory]` is required."),
+    AboutSpec: ("[observatory]", "Who this is."),
+    GeographySpec: ("[[geographies]]", "One table a level of places. A level may stand twice with other dates."),
+    IncidentsSpec: ('[sources.NAME] with kind = "incidents"', "Recorded cases: one row a case, or a count of cases."),
+    PopulationSpec: ('[sources.NAME] with kind = "population"', "How many people live where, when."),
+    FileSpec: ("Every file", "These keys fit in every table that names a file. What you leave out is detected."),
+    CodesFrom: ("Codes from a column", "Where a column holds the code, or a word that stands for it."),
+    DimensionFrom: (
+        "[sources.NAME.dimensions]",
+        'One line a breakdown: `sex = { column = "sexo", map = { Hombre = "M" } }`.',
+    ),
+    UnitFrom: (
+        "Rows that carry counts",
+        'Where a row stands for several cases: `unit = { column = "n", of = "incidents" }`.',
+    ),
+    MeasureSpec: ("[measure]", "What is measured."),
+    PublishSpec: ("[publish]", "Rules for what may leave the office."),
+}
+#: Specs of an indicator file, likewise.
+INDICATOR: dict[type[Spec], tuple[str, str]] = {
+    Indicator: ("The whole file", "One indicator."),
+    Version: ("[[versions]]", "One dated definition. A change of meaning is a new version, never an edit."),
+    Numerator: ("numerator", "Which cases are counted."),
+    Links: ("[links]", "Where the indicator belongs in the agendas."),
+}
+_WORDS: dict[Any, str] = {str: "text", int: "whole number", float: "number", bool: "true or false", date: "date"}
+
+
+def specs_in(annotation: Any) -> Iterator[type[Spec]]:
+    """Every spec that an annotation names, at any depth."""
+    if isinstance(annotation, type) and issubclass(annotation, Spec):
+        yield annotation
+        for info in annotation.model_fields.values():
+            yield from specs_in(info.annotation)
+    for inner in get_args(annotation):
+        yield from specs_in(inner)
+
+
+def words(annotation: Any, headings: dict[type[Spec], tuple[str, str]]) -> str:
+    """What a key takes, in words."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return words(inner[0], headings)
+    if origin is Literal:
+        return " or ".join(f"`{_toml(value)}`" for value in inner)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(words(part, headings) for part in inner if part is not type(None)))
+    if origin is list:
+        item = words(inner[0], headings)
+        return f"list of ({item})" if " or " in item else f"list of {item}"
+    if origin is dict:
+        return f"table: name → {words(inner[1], headings)}"
+    if isinstance(annotation, type) and issubclass(annotation, Spec):
+        heading = headings[annotation][0]
+        return f"[{heading.replace('[', '&#91;').replace(']', '&#93;')}](#{anchor(heading)})"
+    return _WORDS[annotation]
+
+
+def anchor(heading: str) -> str:
+    """Link target of a heading."""
+    return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "**required**"
+    value = info.get_default(call_default_factory=True)
+    if value is None or value in ({}, []) or isinstance(value, Spec):
+        return "–"
+    if isinstance(value, list):
+        return "`[" + ", ".join(map(_toml, value)) + "]`"
+    return f"`{_toml(value)}`"
+
+
+def _with_code(sentence: str) -> str:
+    """A sentence whose bits of TOML are set as code."""
+    return sentence if "`" in sentence else re.sub(r"(\{.*\}|\[.*\])", r"`\1`", sentence)
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\s*\n\s*", " ", text).replace("|", "\\|")
+
+
+def table_of(spec: type[Spec], headings: dict[type[Spec], tuple[str, str]], leave_out: set[str]) -> str:
+    """Table of a spec's keys."""
+    lines = ["| key | takes | default | meaning |", "|---|---|---|---|"]
+    for name, info in spec.model_fields.items():
+        if name not in leave_out:
+            meaning = _with_code(info.description or "")
+            cells = (f"`{info.alias or name}`", words(info.annotation, headings), _default(info), meaning)
+            lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    return "\n".join(lines)
+
+
+def spec_page(title: str, before: str, headings: dict[type[Spec], tuple[str, str]]) -> str:
+    """Page with one section a spec."""
+    parts = [f"# {title}\n\n{MADE}\n{before}"]
+    for spec, (heading, sentence) in headings.items():
+        shared = issubclass(spec, FileSpec) and spec is not FileSpec
+        leave_out = set(FileSpec.model_fields) if shared else set()
+        more = (
+            f"\n\nThe keys of [every file](#{anchor('Every file')}) fit here too; `file` is required." if shared else ""
+        )
+        shown = re.sub(r"([\[\]])", r"\\\1", heading)
+        parts.append(
+            f"## {shown} {{ #{anchor(heading)} }}\n\n{sentence}\n\n{table_of(spec, headings, leave_out)}{more}"
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def observatory_page() -> str:
+    """Reference of observatory.toml."""
+    before = (
+        "`observatory.toml` says what the files of an observatory are and what their columns mean. It is a\n"
+        "[TOML](https://toml.io) file in UTF-8. A key that is not listed here is refused, with its line and the\n"
+        "nearest known key. `safercities init DIR` writes a commented file to begin with."
+    )
+    example = files("safercities.demo").joinpath("observatory.toml").read_text(encoding="utf-8")
+    filled = example.replace("@SEED@", "2016").replace("@COVERS@", "2022/2025")
+    whole = f"## A whole example {{ #example }}\n\nThe synthetic city's own file.\n\n```toml\n{filled}```\n"
+    return spec_page("observatory.toml", before, OBSERVATORY) + "\n" + whole
+
+
+def problems_page() -> str:
+    """Reference of the problem messages."""
+    parts = [
+        f"# Problems\n\n{MADE}\nEvery message has a stable code. `safercities check DIR` prints them as\n"
+        "`severity: file:row:column: what: what to do`; `--json` adds the code. Rows are numbered as a spreadsheet\n"
+        "shows them: the header is row 1.\n\n"
+        "An **error** makes `check` end with exit code 1. A **warning** needs a look. A **note** informs.\n"
+        "Words in *italics* are filled in."
+    ]
+    folder = files("safercities.model").joinpath("problems")
+    rooms = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".toml")), key=lambda entry: entry.name)
+    parts.extend(_problems_of(room.name.removesuffix(".toml"), room.read_text(encoding="utf-8")) for room in rooms)
+    return "\n\n".join(parts) + "\n"
+
+
+def _problems_of(room: str, text: str) -> str:
+    lines = [f"## {room}", "", "| code | severity | what | what to do |", "|---|---|---|---|"]
+    for code, kind in sorted(tomllib.loads(text).items()):
+        shown = (f"`{code}`", kind["severity"], _filled(kind["what"]), _filled(kind["todo"]))
+        lines.append("| " + " | ".join(map(_cell, shown)) + " |")
+    return "\n".join(lines)
+
+
+def _filled(sentence: str) -> str:
+    """A sentence with its {details} in italics, and nothing in it that Markdown would take for HTML or a link."""
+    safe = re.sub(r"([<>\[\]*_])", r"\\\1", sentence.replace("{{", "\0").replace("}}", "\1"))
+    named = re.sub(r"\{([^{}:!.\\]+)[^{}]*\}|\{([^{}]+)\}", lambda m: f"*{(m[1] or m[2])}*", safe)
+    return named.replace("\0", "{").replace("\1", "}")
+
+
+def indicators_page() -> str:
+    """Reference of the catalogue of indicators, and of the keys of an indicator file."""
+    from safercities.indicators.catalogue import catalogue
+
+    entries = catalogue()
+    lines = ["| code | name | counts | acts (ICCS) |", "|---|---|---|---|"]
+    for code, entry in entries.items():
+        now = entry.on()
+        units, acts = ", ".join(now.numerator.units), ", ".join(now.numerator.acts)
+        lines.append(f"| [`{code}`](#{anchor(code)}) | {_cell(now.label)} | {units} | {acts} |")
+    before = (
+        f"# Indicators\n\n{MADE}\nEach indicator is one small TOML file in `src/safercities/indicators/catalogue/`.\n"
+        "`safercities indicators` lists them, `safercities indicators CODE` explains one."
+    )
+    sections = [_indicator(entry) for entry in entries.values()]
+    keys = spec_page("Keys of an indicator file", "", INDICATOR).replace(MADE, "").replace("\n## ", "\n### ")
+    return "\n\n".join([before, "\n".join(lines), *sections, "#" + re.sub(r"\n{3,}", "\n\n", keys)])
+
+
+def _indicator(entry: Indicator) -> str:
+    parts = [f"## {entry.code} {{ #{anchor(entry.code)} }}"]
+    for version in reversed(entry.versions):
+        since = f", in force since {version.valid_from}" if version.valid_from else ""
+        per = f"the population, per {version.per:_} people and year".replace("_", "\u202f")
+        rows = {
+            "counts": " or ".join(version.numerator.units),
+            "acts": _acts(version.numerator.acts),
+            "without": _acts(version.numerator.without),
+            "over": per if version.denominator == "population" else "nothing: a count only",
+            "breakdowns that the source asks for": ", ".join(version.disaggregations),
+            "linked to": _links(entry.links),
+            "source": version.source,
+            "to read it rightly": version.note,
+        }
+        listed = "\n".join(f"- **{name}**: {_one_line(text)}" for name, text in rows.items() if text)
+        definition = _one_line(version.definition)
+        parts.append(f"**{version.label}** (version {version.version}{since}). {definition}\n\n{listed}")
+    return "\n\n".join(parts)
+
+
+def _acts(codes: list[str]) -> str:
+    return "; ".join(f"`{code}` {code_list('ICCS').label_of(code)}" for code in codes)
+
+
+def _links(links: Links) -> str:
+    named = {"SDG": links.sdg, "New Urban Agenda, paragraph": links.nua, "CPI": links.cpi, "U4SSC": links.u4ssc}
+    return "; ".join(f"{name} {', '.join(map(str, to))}" for name, to in named.items() if to)
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "observatory-toml.md": observatory_page,
+    "problems.md": problems_page,
+    "indicators.md": indicators_page,
+}
+
+
+def main() -> None:
+    """Write every page."""
+    for name, make in PAGES.items():
+        (REFERENCE / name).write_text(make(), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

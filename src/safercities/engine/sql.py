@@ -1,0 +1,46 @@
+"""The SQL texts. Plain enough for DuckDB and Spark alike: no function, type or syntax that only one of them knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def quote(name: str) -> str:
+    """An identifier in double quotes (Spark: with `spark.sql.ansi.doubleQuotedIdentifiers`).
+
+    Raises
+    ------
+    ValueError
+        If it holds a character that no column name can have.
+
+    Examples
+    --------
+    >>> quote('a "b"')
+    '"a ""b\"""'
+    """
+    if not name or "\0" in name:
+        raise ValueError(f"{name!r} cannot name a column")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def group_text(source: str, keys: Sequence[str], sums: Sequence[str], where: str | None = None) -> str:
+    """Sums by keys, in the order of the keys; cells in which every sum is zero are left out.
+
+    The sums are cast to 64-bit integers, which both engines refuse to do, loudly, where a sum does not fit.
+
+    Examples
+    --------
+    >>> print(group_text("t", ["sex"], ["n"]))
+    SELECT "sex", CAST(COALESCE(SUM("n"), 0) AS BIGINT) AS "n" FROM "t" GROUP BY "sex" HAVING SUM("n") <> 0 ORDER BY "sex"
+    >>> print(group_text("t", [], ["n"]))
+    SELECT CAST(COALESCE(SUM("n"), 0) AS BIGINT) AS "n" FROM "t"
+    """
+    columns = [quote(key) for key in keys]
+    totals = [f"CAST(COALESCE(SUM({quote(name)}), 0) AS BIGINT) AS {quote(name)}" for name in sums]
+    text = f"SELECT {', '.join([*columns, *totals])} FROM {quote(source)}"
+    if where:
+        text += f" WHERE {where}"
+    if columns:
+        some = " OR ".join(f"SUM({quote(name)}) <> 0" for name in sums)
+        text += f" GROUP BY {', '.join(columns)} HAVING {some} ORDER BY {', '.join(columns)}"
+    return text

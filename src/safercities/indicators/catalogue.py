@@ -1,0 +1,194 @@
+"""The indicators that ship with safercities, loaded on demand from `catalogue/*.toml`, and how to read any other."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import textwrap
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from safercities.indicators.spec import Indicator, Version
+from safercities.model.dimensions import code_list, dimension
+from safercities.model.errors import SafercitiesError, UsageError, problem
+from safercities.model.spec import parse
+
+_FOLDER = files(__package__).joinpath("catalogue")
+_DIRECTIONS = {"lower": "lower is better", "higher": "higher is better", "none": "neither way is better"}
+
+
+def load_indicator(source: str | Path, *, file: str = "") -> Indicator:
+    """Read one indicator from a TOML file, or from TOML text.
+
+    Parameters
+    ----------
+    source
+        A path, or the text itself.
+    file
+        Name shown in problems; default: the path's name. Where it ends in `.toml`, it must be the code's.
+
+    Raises
+    ------
+    SafercitiesError
+        If it is no valid TOML, a key is unknown, missing or wrong, or the file is not named after the code.
+
+    Examples
+    --------
+    >>> load_indicator('code = "x"\\nkindd = "rate"')
+    Traceback (most recent call last):
+    ...
+    safercities.model.errors.SafercitiesError: ...2:kindd: this key is not known: did you mean kind
+    """
+    if isinstance(source, Path):
+        file = file or source.name
+        if not source.is_file():
+            raise UsageError(problem("file-missing", file=file))
+        try:
+            source = source.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            raise SafercitiesError(problem("toml-broken", file=file, message="it is not UTF-8 text")) from None
+    made = parse(Indicator, _toml(source, file), file=file, text=source)
+    if file.endswith(".toml") and file != f"{made.code}.toml":
+        raise SafercitiesError(problem("indicator-file-name", file=file, column="code", given=made.code))
+    return made
+
+
+def _toml(text: str, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"at line (\d+)", str(error))
+        row = int(found[1]) if found else None
+        raise SafercitiesError(problem("toml-broken", file=file, row=row, message=str(error))) from None
+
+
+@cache
+def codes() -> tuple[str, ...]:
+    """Codes of the catalogue, sorted; no file is read."""
+    names = (entry.name for entry in _FOLDER.iterdir())
+    return tuple(sorted((name.removesuffix(".toml") for name in names if name.endswith(".toml")), key=_natural))
+
+
+def _natural(code: str) -> list[tuple[bool, int, str]]:
+    """Sort key that puts 3.6.1 before 11.5.1."""
+    parts = re.split(r"[._-]", code)
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+
+
+def indicator(code: str) -> Indicator:
+    """The catalogue's indicator of that code.
+
+    Raises
+    ------
+    UsageError
+        If there is none; names the nearest.
+
+    Examples
+    --------
+    >>> indicator("sdg.16.1.1").on().numerator.acts
+    ['0101']
+    >>> indicator("sdg.16.1.l")
+    Traceback (most recent call last):
+    ...
+    safercities.model.errors.UsageError: there is no indicator “sdg.16.1.l”: did you mean sdg.16.1.1? ...
+    """
+    if code not in codes():
+        near = _near(code)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UsageError(problem("indicator-unknown", given=code, hint=hint))
+    return _load(code)
+
+
+@cache
+def _load(code: str) -> Indicator:
+    entry = _FOLDER.joinpath(f"{code}.toml")
+    return load_indicator(entry.read_text(encoding="utf-8"), file=entry.name)
+
+
+def _near(code: str) -> list[str]:
+    """Codes that may have been meant: those it is a part of, else those that look like it, else named so."""
+    wanted = code.strip().casefold()
+    if not wanted:
+        return []
+    parts = [known for known in codes() if f".{wanted}." in f".{known}."]
+    alike = difflib.get_close_matches(wanted, codes(), n=2, cutoff=0.8)
+    named = [known for known, entry in catalogue().items() if wanted in entry.on().label.casefold()]
+    return (parts or alike or named or difflib.get_close_matches(wanted, codes(), n=2))[:3]
+
+
+def catalogue() -> MappingProxyType[str, Indicator]:
+    """Every indicator of the catalogue by its code."""
+    return MappingProxyType({code: indicator(code) for code in codes()})
+
+
+def listing() -> str:
+    """The catalogue as a plain-text table: code, name, units of count.
+
+    Examples
+    --------
+    >>> print(listing().splitlines()[-1])
+    sdg.16.1.1                     Victims of intentional homicide                     victims
+    """
+    rows = [("indicator", "what it counts", "units of count")]
+    for code, entry in catalogue().items():
+        version = entry.on()
+        rows.append((code, version.label, ", ".join(version.numerator.units)))
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    return "\n".join(f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}" for row in rows)
+
+
+def explain(indicator: Indicator) -> str:
+    """What an indicator is, as plain text: definition, what is counted, over what, from which text, links, versions.
+
+    Examples
+    --------
+    >>> print(explain(indicator("sdg.16.1.1")).splitlines()[0])
+    sdg.16.1.1 – Victims of intentional homicide
+    """
+    newest = indicator.on()
+    blocks = [f"{indicator.code} – {newest.label}", _fill(newest.definition), _facts(indicator, newest)]
+    if newest.note:
+        blocks.append(_fill(f"To read it rightly: {newest.note}"))
+    return "\n\n".join(blocks)
+
+
+def _fill(text: str) -> str:
+    return textwrap.fill(" ".join(text.split()), width=100, break_on_hyphens=False)
+
+
+def _facts(indicator: Indicator, version: Version) -> str:
+    lines = []
+    for name, value in _rows(indicator, version):
+        head = f"{name:<16}"
+        lines.append(textwrap.fill(value, 100, initial_indent=head, subsequent_indent=" " * 16, break_on_hyphens=False))
+    return "\n".join(lines)
+
+
+def _rows(indicator: Indicator, version: Version) -> Iterator[tuple[str, str]]:
+    numerator, links = version.numerator, indicator.links
+    yield "Counts", "; ".join(_act(act) for act in numerator.acts)
+    if numerator.without:
+        yield "Leaves out", "; ".join(_act(act) for act in numerator.without)
+    each = ", each its own series" if len(numerator.units) > 1 else ""
+    yield "Unit", " or ".join(numerator.units) + each
+    rate = f"per {version.per:,} people and year".replace(",", " ")
+    yield "Rate", rate if version.denominator == "population" else "none, a count only"
+    yield "Direction", _DIRECTIONS[indicator.direction]
+    if version.disaggregations:
+        yield "Broken down by", ", ".join(dimension(name).label.lower() for name in version.disaggregations)
+    yield "Defined in", version.source
+    nua = [f"§{paragraph}" for paragraph in links.nua]
+    linked = {"SDG": links.sdg, "New Urban Agenda": nua, "CPI": links.cpi, "U4SSC": links.u4ssc}
+    if any(linked.values()):
+        yield "Linked to", "; ".join(f"{name} {', '.join(to)}" for name, to in linked.items() if to)
+    since = (f"{v.version} (from {v.valid_from})" if v.valid_from else v.version for v in indicator.versions)
+    yield "Versions", ", ".join(since)
+
+
+def _act(code: str) -> str:
+    return f"{code} {code_list('ICCS').label_of(code)}"

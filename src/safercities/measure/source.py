@@ -1,0 +1,172 @@
+"""A source of counts: located records, and what is known of the period and the breakdowns that they cover."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from safercities.collect.records import DimensionInfo
+from safercities.model.errors import SafercitiesError, UsageError, problem
+from safercities.model.periods import Calendar, Period
+from safercities.places.locate import Located
+
+#: From coarse to fine; a source of some precision can be counted by that period and those before it.
+FINENESS: tuple[Calendar, ...] = ("year", "quarter", "month", "week", "day")
+#: How likely a run of empty days at an end is, if it is chance, before the source looks cut off there.
+CHANCE = 0.01
+
+
+@dataclass(frozen=True)
+class CountsSource:
+    """Located records of one source.
+
+    Parameters
+    ----------
+    name, label
+        Name of the source, and what people read.
+    table
+        Records: `when`, `act`, `n`, the dimensions, and `place_<level>` for each level; see ARCHITECTURE.md.
+    unit
+        victims, incidents or offences.
+    precision
+        year, month or day: how exact the dates are.
+    covers
+        Period that the source covers: no case in it means zero.
+    covers_declared
+        Whether somebody said so; otherwise `covers` is what was seen, and the ends may be cut off (`complete`).
+    dimensions, levels
+        What the records can be broken down by.
+    """
+
+    name: str
+    label: str
+    table: pa.Table
+    unit: str
+    precision: str
+    covers: Period
+    covers_declared: bool
+    dimensions: Mapping[str, DimensionInfo]
+    levels: tuple[str, ...] = ()
+
+    @classmethod
+    def from_located(cls, located: Located, covers: str | None = None) -> CountsSource:
+        """The source that collecting and locating gave.
+
+        Parameters
+        ----------
+        covers
+            The period that it is said to cover; without it, from the first to the last day, month or year seen.
+
+        Raises
+        ------
+        SafercitiesError
+            If nothing is said and there is no record to see it from.
+        """
+        records = located.collected
+        if covers is None and records.table.num_rows == 0:
+            raise SafercitiesError(problem("source-without-period", file=records.file, source=records.source))
+        return cls(
+            name=records.source,
+            label=records.label,
+            table=records.table,
+            unit=records.unit or "incidents",
+            precision=records.precision,
+            covers=Period.parse(covers) if covers else _seen(records.table, records.precision),
+            covers_declared=covers is not None,
+            dimensions={info.name: info for info in records.dimensions},
+            levels=located.levels,
+        )
+
+    @cached_property
+    def days(self) -> NDArray[np.datetime64]:
+        """Day of each record."""
+        return days_of(self.table)
+
+    def periods(self, kind: str) -> list[Period]:
+        """The periods of a kind that the source covers, or has records in, in order.
+
+        Raises
+        ------
+        UsageError
+            If there is no such kind.
+        SafercitiesError
+            If the dates are not exact enough for it.
+        """
+        calendar = _calendar(kind)
+        if FINENESS.index(calendar) > FINENESS.index(_calendar(self.precision)):
+            raise SafercitiesError(
+                problem("period-too-fine", source=self.name, period=kind, precision=self.precision)
+            )
+        first, last = self.covers.start, self.covers.end
+        if len(self.days):
+            first, last = min(first, self.days.min().item()), max(last, self.days.max().item())
+        found = [Period.of(first, calendar)]
+        while found[-1].end < last:
+            found.append(found[-1].next())
+        return found
+
+    def complete(self, period: Period) -> bool:
+        """Whether the source covers the whole period.
+
+        Said (`covers_declared`): whether the period lies in `covers`. Not said: whether the stretch without a record at
+        either end is no longer than chance explains. With records in a share s of the days (or months, or years, by
+        the precision) from the first to the last, a run of ln(0.01) / ln(1 − s) empty ones at an end is a 1 in 100 event;
+        a longer one means that the source was cut off.
+        """
+        slack = timedelta(days=0 if self.covers_declared else self._slack)
+        return self.covers.start - slack <= period.start and period.end <= self.covers.end + slack
+
+    def covered_part(self, period: Period) -> Period | None:
+        """The part of a period that is covered and holds all of the period's records; None where there is none."""
+        if self.complete(period):
+            return period
+        if not self.covers.overlaps(period):
+            return None
+        part = Period(max(period.start, self.covers.start), min(period.end, self.covers.end))
+        inside = (self.days >= _day(period.start)) & (self.days <= _day(period.end))
+        outside = inside & ((self.days < _day(part.start)) | (self.days > _day(part.end)))
+        return None if outside.any() else part
+
+    @cached_property
+    def _slack(self) -> int:
+        """Longest run of empty days at an end that chance explains; 0 where every unit has records."""
+        unit = {"year": "Y", "month": "M"}.get(self.precision, "D")
+        seen = np.unique(self.days.astype(f"datetime64[{unit}]"))
+        if len(seen) < 2:
+            return 0
+        share = len(seen) / (int((seen[-1] - seen[0]).astype(int)) + 1)
+        if share >= 1:
+            return 0
+        run = math.floor(math.log(CHANCE) / math.log(1 - share))
+        return run * {"Y": 366, "M": 31, "D": 1}[unit]
+
+
+def days_of(table: pa.Table) -> NDArray[np.datetime64]:
+    """Day of each record, from its wall clock."""
+    when = pc.cast(table.column("when"), pa.timestamp("us"))
+    return np.asarray(when.to_numpy(), dtype="datetime64[us]").astype("datetime64[D]")
+
+
+def _seen(table: pa.Table, precision: str) -> Period:
+    days = days_of(table)
+    first, last = days.min().item(), days.max().item()
+    return Period(Period.of(first, _calendar(precision)).start, Period.of(last, _calendar(precision)).end)
+
+
+def _calendar(kind: str) -> Calendar:
+    for known in FINENESS:
+        if known == kind:
+            return known
+    raise UsageError(problem("period-kind", given=kind, known=", ".join(FINENESS)))
+
+
+def _day(day: date) -> np.datetime64:
+    return np.datetime64(day, "D")

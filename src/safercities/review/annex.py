@@ -1,0 +1,145 @@
+"""The data annex: a workbook with every estimate that the review shows, one sheet an indicator."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+
+from safercities.model.estimates import MEASURES
+from safercities.model.quality import FLAGS
+from safercities.review.i18n import Texts
+from safercities.review.rows import Shown
+from safercities.review.words import Words
+
+if TYPE_CHECKING:
+    from safercities.review.build import ReviewData
+
+_EPOCH = datetime(1980, 1, 1)  # noqa: DTZ001 - a workbook's dates have no zone; a fixed one gives the same bytes
+_ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+COLUMNS: dict[str, str] = {
+    "indicator": "code of the indicator",
+    "version": "version of its definition",
+    "place": "code of the place",
+    "place_name": "name of the place",
+    "period": "ISO 8601 period",
+    "value": "the estimate",
+    "se": "standard error",
+    "lower": "lower end of the interval",
+    "upper": "upper end of the interval",
+    "level": "confidence level of the interval",
+    "n": "cases counted",
+    "n_positive": "cases in the numerator",
+    "denominator": "person-years; empty where there is no population",
+    "deff": "design effect",
+    "unit": "what is counted, or what a rate is over",
+    "method": "how value and interval were made",
+    "obs_status": "SDMX CL_OBS_STATUS",
+    "conf_status": "SDMX CL_CONF_STATUS",
+    "quality": "quality flags, explained below",
+    "coverage": "share of the cases that the breakdown could place",
+    "source": "source of the cases",
+    "note": "remark",
+}
+
+
+def annex(data: ReviewData) -> bytes:
+    """The workbook: a sheet that explains the columns, then one sheet an indicator. Same data, same bytes.
+
+    A cell never holds a formula: text that begins with = + - @ is written as text.
+    """
+    book = Workbook(write_only=True)
+    texts = Texts(data.languages[0] if data.languages else "en")
+    _sheet(book, texts.gettext("Read me"), _read_me(data, texts), set())
+    table = Shown(data).estimates.table
+    words = Words(texts, data)
+    names: set[str] = {texts.gettext("Read me").lower()}
+    dims = data.estimates.dimensions
+    header = ["indicator", "version", "place", "place_name", "period", *dims, *(name for name, _ in MEASURES)]
+    rows = table.to_pylist()
+    for code in dict.fromkeys([*data.indicators, *(row["indicator"] for row in rows)]):
+        mine = [row for row in rows if row["indicator"] == code]
+        if mine:
+            body = ([_cell(row, name, words) for name in header] for row in mine)
+            _sheet(book, code, iter([header, *body]), names)
+    book.properties.creator = "safercities"
+    book.properties.created = book.properties.modified = _EPOCH
+    buffer = BytesIO()
+    book.save(buffer)
+    return _timeless(buffer.getvalue())
+
+
+def _cell(row: dict[str, Any], name: str, words: Words) -> object:
+    if name == "place_name":
+        return words.place(row["place"])
+    hidden = name in ("value", "se", "lower", "upper", "n", "n_positive", "coverage") and (row["conf_status"] or "F") != "F"
+    return None if hidden else row[name]
+
+
+def _read_me(data: ReviewData, texts: Texts) -> Iterator[list[object]]:
+    yield [texts.gettext("State of Safety in {place}, {period}", place=data.title, period=texts.period(data.period))]
+    if data.synthetic:
+        yield [texts.gettext("Synthetic data.")]
+    yield [texts.gettext("Made with safercities {version}.", version=data.version)]
+    yield []
+    yield [texts.gettext("Column"), texts.gettext("Meaning")]
+    yield from ([name, texts.lookup(meaning)] for name, meaning in COLUMNS.items())
+    yield from ([name, texts.gettext("breakdown; _T = total, _U = not known")] for name in data.estimates.dimensions)
+    yield []
+    yield [texts.gettext("Quality flag"), texts.gettext("Meaning")]
+    yield from ([flag, texts.lookup(meaning)] for flag, meaning in FLAGS.items())
+    yield []
+    yield [texts.gettext("Indicator"), texts.gettext("Definition")]
+    yield from ([code, texts.lookup(found.on().definition)] for code, found in data.indicators.items())
+    yield []
+    yield [texts.gettext("Source"), texts.gettext("File"), "SHA-256"]
+    yield from ([source.label, source.file, source.sha256] for source in data.sources)
+
+
+def _sheet(book: Workbook, name: str, rows: Iterable[list[object]], names: set[str]) -> None:
+    sheet = book.create_sheet(_sheet_name(name, names))
+    for row in rows:
+        sheet.append([_safe(sheet, value) for value in row])
+
+
+def _safe(sheet: Any, value: object) -> object:
+    """A cell that no spreadsheet takes for a formula."""
+    if not isinstance(value, str):
+        return value
+    cell = WriteOnlyCell(sheet, value=_ILLEGAL.sub("\ufffd", value))
+    if value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        cell.data_type = "s"
+        cell.quotePrefix = True
+    return cell
+
+
+def _sheet_name(name: str, names: set[str]) -> str:
+    """A name that workbooks allow: at most 31 characters, none of []:*?/\\, each once."""
+    base = re.sub(r"[\[\]:*?/\\]", "_", name)[:31].strip("'") or "sheet"
+    made, number = base, 2
+    while made.lower() in names:
+        made = f"{base[: 31 - len(str(number)) - 1]}~{number}"
+        number += 1
+    names.add(made.lower())
+    return made
+
+
+def _timeless(content: bytes) -> bytes:
+    """The same archive without the time at which it was made."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(BytesIO(content)) as source, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
+        for item in source.infolist():
+            info = zipfile.ZipInfo(item.filename, date_time=(1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            body = source.read(item)
+            if item.filename == "docProps/core.xml":
+                body = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>1980-01-01T00:00:00Z", body)
+            target.writestr(info, body)
+    return buffer.getvalue()

@@ -1,0 +1,275 @@
+"""What stands on the page, section by section, as plain values for the template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from safercities.model.errors import Problem
+from safercities.model.periods import Period
+from safercities.review.atlas import chart_map
+from safercities.review.figures import Figure, Painter, Table
+from safercities.review.i18n import Texts
+from safercities.review.rows import Cell, Series, Shown
+from safercities.review.words import Words, capital
+
+if TYPE_CHECKING:
+    from safercities.indicators.spec import Version
+    from safercities.places.geographies import Geography
+    from safercities.review.build import ReviewData, SourceSummary
+
+
+@dataclass(frozen=True)
+class Card:
+    """One indicator at a glance."""
+
+    label: str
+    source: str
+    value: str
+    unit: str
+    interval: str
+    count: str
+    changes: Sequence[str]
+    sparkline: Markup
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Where:
+    """One indicator on one level of places."""
+
+    label: str
+    level: str
+    map: Markup
+    note: str
+    figure: Figure
+
+
+@dataclass(frozen=True)
+class Who:
+    """One indicator's breakdowns."""
+
+    label: str
+    figures: Sequence[Figure]
+
+
+@dataclass(frozen=True)
+class Made:
+    """How one indicator was made."""
+
+    label: str
+    code: str
+    facts: Sequence[tuple[str, str, str]]  # name, text, language of the text
+
+
+@dataclass(frozen=True)
+class Page:
+    """The whole page."""
+
+    period: str
+    headline: Sequence[str]
+    cards: Sequence[Card]
+    trends: Sequence[Figure]
+    where: Sequence[Where]
+    who: Sequence[Who]
+    sources_compared: Sequence[Figure]
+    made: Sequence[Made]
+    left_out: Sequence[Table]
+    problems: Sequence[tuple[str, Table]]
+
+
+def page(data: ReviewData, texts: Texts) -> Page:
+    """Everything that one page says and draws."""
+    words = Words(texts, data)
+    painter = Painter(words)
+    series = Shown(data).series
+    main = _main(series)
+    compared = [several for several in _by_indicator(series) if len(several) > 1]
+    return Page(
+        period=texts.period(data.period),
+        headline=words.headline(_leading(main)) if main else [],
+        cards=[_card(words, painter, item, f"card{i}") for i, item in enumerate(series)],
+        trends=[painter.trend([item], f"trend{i}") for i, item in enumerate(main) if len(item.trend) > 1],
+        where=list(_where(words, painter, main, data)),
+        who=list(_who(words, painter, main)),
+        sources_compared=[painter.trend(several, f"sources{i}") for i, several in enumerate(compared)],
+        made=[_made(words, item) for item in series],
+        left_out=[table for table in (_read_table(words, data.sources), _located_table(words, data.sources)) if table.rows],
+        problems=_problems(texts, data.problems),
+    )
+
+
+def _main(series: Sequence[Series]) -> list[Series]:
+    """The first source of each indicator that says something of the review's period; else its first."""
+    return [next((item for item in several if item.now is not None), several[0]) for several in _by_indicator(series)]
+
+
+def _by_indicator(series: Sequence[Series]) -> list[list[Series]]:
+    found: dict[str, list[Series]] = {}
+    for item in series:
+        found.setdefault(item.indicator, []).append(item)
+    return list(found.values())
+
+
+def _leading(main: Sequence[Series]) -> Series:
+    """The indicator of the first sentence: intentional homicide where there is one, else the first."""
+    return next((item for item in main if item.indicator == "sdg.16.1.1" and item.now is not None), main[0])
+
+
+def _card(words: Words, painter: Painter, series: Series, uid: str) -> Card:
+    cell, texts = series.now, words.texts
+    number = (cell.shown(series.has_rate) or cell.count) if cell is not None else None
+    unit = series.rate_unit if series.has_rate else series.count_unit
+    count = cell.count if cell is not None and series.has_rate else None
+    changes = [capital(text) for text in (words.since(series, which) for which in ("previous", "first")) if text]
+    return Card(
+        label=words.indicator(series.indicator),
+        source=words.source(series.source),
+        value=words.value(number),
+        unit=words.unit(unit, number.value if number is not None and number.value is not None else 0),
+        interval=words.interval(number) if number is not None and number.has_interval else "",
+        count=f"{words.value(count)} {words.unit(series.count_unit, count.value or 0)}" if count is not None else "",
+        changes=changes,
+        sparkline=painter.sparkline(series, uid),
+        notes=words.flags(cell.flags) if cell is not None else [texts.gettext("no data for this period")],
+    )
+
+
+def _where(words: Words, painter: Painter, main: Sequence[Series], data: ReviewData) -> Sequence[Where]:
+    found = []
+    for index, series in enumerate(main):
+        for position, (level, cells) in enumerate(_levels(series, data).items()):
+            uid = f"where{index}-{position}"
+            geography = _geography(data, level)
+            drawn = chart_map(words, series, geography, cells, f"{uid}-map") if geography is not None else Markup("")
+            label = words.indicator(series.indicator)
+            note = _map_note(words.texts, any(cell.shown(rate=True) for cell in cells))
+            found.append(Where(label, words.level(level), drawn, note, painter.places(series, level, cells, uid)))
+    return found
+
+
+def _map_note(texts: Texts, rate: bool) -> str:
+    if rate:
+        return texts.gettext("Classes hold about as many places each; their limits are rounded.")
+    return texts.gettext("Circles show numbers of cases, not risks: more people live or pass in some places than in others.")
+
+
+def _geography(data: ReviewData, level: str) -> Geography | None:
+    """The boundaries of a level on the last day of the review's period; else the latest that there are."""
+    day = Period.parse(data.period).end
+    same = [geography for geography in data.geographies if geography.level == level]
+    valid = [g for g in same if (g.valid_from is None or g.valid_from <= day) and (g.valid_to is None or day <= g.valid_to)]
+    return next(reversed(valid or same), None)
+
+
+def _levels(series: Series, data: ReviewData) -> dict[str, list[Cell]]:
+    levels: dict[str, list[Cell]] = {}
+    for cell in series.places:
+        if not cell.codes and cell.place in data.hierarchy:
+            levels.setdefault(data.hierarchy[cell.place].level, []).append(cell)
+    return levels
+
+
+def _who(words: Words, painter: Painter, main: Sequence[Series]) -> Sequence[Who]:
+    found = []
+    for index, series in enumerate(main):
+        figures = [painter.group(series, names, f"who{index}-{i}") for i, names in enumerate(series.groups)]
+        if figures:
+            found.append(Who(words.indicator(series.indicator), figures))
+    return found
+
+
+def _made(words: Words, series: Series) -> Made:
+    texts, version = words.texts, words.version(series.indicator)
+    cell = series.now
+    facts = [
+        *(_defined(texts, version) if version is not None else []),
+        (texts.gettext("Source of the cases"), words.source(series.source)),
+        (texts.gettext("Unit of count"), words.unit(series.count_unit)),
+        (texts.gettext("Population"), _population(words, cell, series)),
+        (texts.gettext("Method"), ", ".join(method for method in series.methods.values() if method)),
+        (texts.gettext("Remarks"), "; ".join(words.flags(cell.flags)) if cell is not None else ""),
+    ]
+    spoken = [(name, texts.lookup(text), texts.lang_of(text) if text in _foreign(version) else texts.language) for name, text in facts]
+    return Made(words.indicator(series.indicator), series.indicator, [fact for fact in spoken if fact[1]])
+
+
+def _defined(texts: Texts, version: Version) -> list[tuple[str, str]]:
+    """What the definition says, in its own language."""
+    return [
+        (texts.gettext("Definition"), version.definition),
+        (texts.gettext("Version of the definition"), version.version),
+        (texts.gettext("Defined in"), version.source),
+        (texts.gettext("Acts counted (ICCS)"), ", ".join(version.numerator.acts)),
+        (texts.gettext("Acts left out (ICCS)"), ", ".join(version.numerator.without)),
+        (texts.gettext("To be read with care"), version.note),
+    ]
+
+
+def _foreign(version: Version | None) -> tuple[str, ...]:
+    return (version.definition, version.source, version.note) if version is not None else ()
+
+
+def _population(words: Words, cell: Cell | None, series: Series) -> str:
+    texts = words.texts
+    if cell is None or cell.rate is None or not cell.rate.denominator:
+        return texts.gettext("none: only numbers of cases are given")
+    people = texts.number(cell.rate.denominator)
+    return texts.gettext("{people} person-years in {period}", people=people, period=texts.period(series.period))
+
+
+def _read_table(words: Words, sources: Sequence[SourceSummary]) -> Table:
+    """Rows read = kept + left out, for each source."""
+    texts = words.texts
+    head = [
+        texts.gettext("Source"), texts.gettext("File"), texts.gettext("Rows read"), texts.gettext("Rows kept"),
+        texts.gettext("Rows left out"), texts.gettext("What is counted"), texts.gettext("Covers"),
+    ]  # fmt: skip
+    rows = [
+        [
+            words.source(source.name), source.file, texts.number(source.rows_read), texts.number(source.rows_kept),
+            texts.number(source.rows_rejected), words.unit(source.unit) if source.unit else "–",
+            texts.period(str(source.covers)) if source.covers else "–",
+        ]
+        for source in sources
+    ]  # fmt: skip
+    return Table(texts.gettext("Rows read = rows kept + rows left out"), head, rows)
+
+
+def _located_table(words: Words, sources: Sequence[SourceSummary]) -> Table:
+    """Records kept = placed + without place, for each source and level."""
+    texts = words.texts
+    head = [
+        texts.gettext("Source"), texts.gettext("Level"), texts.gettext("Records kept"), texts.gettext("Placed"),
+        texts.gettext("Without coordinates"), texts.gettext("Outside every place"), texts.gettext("Unknown code of place"),
+    ]  # fmt: skip
+    rows = []
+    for source in sources:
+        for level, counts in source.located.items():
+            numbers = [counts.get(name, 0) for name in ("placed", "no_coordinates", "outside", "unknown_code")]
+            shown = [texts.number(number) for number in (sum(numbers), *numbers)]
+            rows.append([words.source(source.name), words.level(level), *shown])
+    return Table(texts.gettext("Records kept = records placed + records without a place"), head, rows)
+
+
+def _problems(texts: Texts, problems: Sequence[Problem]) -> list[tuple[str, Table]]:
+    """Problems grouped by severity and kind: how many, the first place, what to do."""
+    names = {"error": texts.gettext("Errors"), "warning": texts.gettext("Warnings"), "note": texts.gettext("Notes")}
+    head = [texts.gettext("What"), texts.gettext("Where first"), texts.gettext("Rows"), texts.gettext("What to do")]
+    found = []
+    for severity, name in names.items():
+        groups: dict[tuple[str, str], list[Problem]] = {}
+        for problem in problems:
+            if str(problem.severity) == severity:
+                groups.setdefault((problem.code, problem.what), []).append(problem)
+        rows = [[group[0].what, group[0].where, texts.number(_rows(group)), group[0].todo] for group in groups.values()]
+        if rows:
+            found.append((name, Table(name, head, rows)))
+    return found
+
+
+def _rows(group: Sequence[Problem]) -> int:
+    return sum(item.rows for item in group)
