@@ -1,8 +1,12 @@
-"""Writes the generated pages of docs/reference from the program itself: `python -m docs.make_reference`."""
+"""Writes what the docs take from the program itself, reference pages and outputs: `python -m docs.make_reference`."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import tempfile
 import tomllib
 import types
 from collections.abc import Callable, Iterator
@@ -20,7 +24,7 @@ from safercities.model.dimensions import code_list
 from safercities.model.spec import Spec
 from safercities.places.spec import GeographySpec
 
-REFERENCE = Path(__file__).parent / "reference"
+DOCS = Path(__file__).parent
 MADE = "<!-- Made by `make reference` from the program itself. Do not edit by hand. -->\n"
 
 #: Specs of observatory.toml in the order of the page: heading, and a sentence before the table.
@@ -237,17 +241,44 @@ def _one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
+_FILE = re.compile(r"<!-- file: (\S+) -->\n```\w*\n(.*?)```\n", flags=re.DOTALL)
+_OUTPUT = re.compile(r"<!-- output: (\w+) -->\n(?:```\n.*?```\n)?", flags=re.DOTALL)
+
+
+def tutorial_page() -> str:
+    """The tutorial as it stands, with the outputs that its commands give on its files."""
+    page = (DOCS / "tutorial" / "first-review.md").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as work:
+        _run("init", work)
+        for name, content in _FILE.findall(page):
+            Path(work, "riverton", name).write_text(content, encoding="utf-8")
+        return _OUTPUT.sub(lambda m: f"<!-- output: {m[1]} -->\n```\n{_run(m[1], work)}```\n", page)
+
+
+def _run(command: str, folder: str) -> str:
+    """What a command prints for the tutorial's city, remarks (standard error) before results, as on a terminal."""
+    call = [sys.executable, "-m", "safercities", command, "riverton"]
+    environment = os.environ | {"PYTHONUTF8": "1"}
+    done = subprocess.run(  # noqa: S603 - our own program
+        call, cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=False
+    )
+    if done.returncode not in (0, 1) or "Traceback" in done.stderr:
+        raise RuntimeError(f"safercities {command} failed: {done.stderr}")
+    return done.stderr + done.stdout
+
+
 PAGES: dict[str, Callable[[], str]] = {
-    "observatory-toml.md": observatory_page,
-    "problems.md": problems_page,
-    "indicators.md": indicators_page,
+    "reference/observatory-toml.md": observatory_page,
+    "reference/problems.md": problems_page,
+    "reference/indicators.md": indicators_page,
+    "tutorial/first-review.md": tutorial_page,
 }
 
 
 def main() -> None:
     """Write every page."""
     for name, make in PAGES.items():
-        (REFERENCE / name).write_text(make(), encoding="utf-8", newline="\n")
+        (DOCS / name).write_text(make(), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def test_the_template_is_never_written_over_an_observatory(tmp_path):
     ("old", "new", "words"),
     [
         ('place = "XA-MIN"', "", "observatory.toml:1:observatory.place: this key is missing"),
-        ('kind = "incidents"', 'kind = "incident"', "toml:11:sources.robberies.kind: 'incident' does not fit"),
+        ('kind = "incidents"', 'kind = "incident"', "toml:12:sources.robberies.kind: 'incident' does not fit"),
         ('unit = "victims"', 'unit = "people"', "observatory.toml:18:sources.robberies.unit"),
         ('level = "neighbourhood"', 'level = "Neighbourhood"', "observatory.toml:6:geographies.0.level"),
         ("[measure]", "[sources.'../x']\nkind = 'population'\nfile = 'a'\nperiod = 2020\ncount = 'n'\n[measure]", "letters"),

@@ -298,15 +298,13 @@ class Observatory:
 
     def _sources_for(self, definition: Indicator) -> list[str]:
         """Sources whose unit the indicator counts, and whose acts are, or may be, among its acts."""
-        from safercities.model.dimensions import iccs_below
-
         numerator = definition.on().numerator
         return [
             name
             for name, spec in self.spec.sources.items()
             if isinstance(spec, IncidentsSpec)
             and spec.unit_of_count in numerator.units
-            and any(iccs_below(act, numerator.acts) for act in self._acts(name, spec))
+            and any(numerator.counts(act) for act in self._acts(name, spec))
         ]
 
     def _acts(self, name: str, spec: IncidentsSpec) -> list[str]:
@@ -376,7 +374,8 @@ class Observatory:
         from safercities.review.build import ReviewData
 
         estimates = self.measure() if estimates is None else estimates
-        codes = list(dict.fromkeys(estimates.table.column("indicator").to_pylist()))
+        there = dict.fromkeys(estimates.table.column("indicator").to_pylist())
+        codes = [code for code in dict.fromkeys([*self.spec.measure.indicators, *there]) if code in there]
         dimensions = {
             info.name: info
             for name in self._named(IncidentsSpec)

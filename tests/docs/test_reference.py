@@ -15,7 +15,8 @@ from safercities.model.estimates import KEYS, MEASURES
 from safercities.model.quality import FLAGS
 
 ROOT = Path(__file__).parents[2]
-REFERENCE = ROOT / "docs" / "reference"
+DOCS = ROOT / "docs"
+REFERENCE = DOCS / "reference"
 
 
 def _make_reference() -> ModuleType:
@@ -33,7 +34,7 @@ make = _make_reference()
 
 @pytest.mark.parametrize("name", make.PAGES)
 def test_generated_pages_are_up_to_date(name: str):
-    written = (REFERENCE / name).read_text(encoding="utf-8")
+    written = (DOCS / name).read_text(encoding="utf-8")
     assert written == make.PAGES[name](), "run: make reference"
 
 
@@ -65,7 +66,7 @@ def test_no_page_shows_a_key_that_is_gone():
 
 def test_links_inside_a_generated_page_lead_somewhere():
     for name in make.PAGES:
-        page = (REFERENCE / name).read_text(encoding="utf-8")
+        page = (DOCS / name).read_text(encoding="utf-8")
         targets = set(re.findall(r"\{ #([\w-]+) \}", page))
         assert set(re.findall(r"\]\(#([\w-]+)\)", page)) <= targets, name
 

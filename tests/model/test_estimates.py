@@ -50,7 +50,12 @@ def test_concat_keeps_every_row_whole(parts: list[Estimates]) -> None:
 
 @given(tables())
 def test_where_takes_exactly_the_rows_that_match(estimates: Estimates) -> None:
-    for wanted in ({"place": "a"}, {"place": ["a", "b"], "period": "2019"}, {"unit": None}, {"unit": ["victims", None]}):
+    for wanted in (
+        {"place": "a"},
+        {"place": ["a", "b"], "period": "2019"},
+        {"unit": None},
+        {"unit": ["victims", None]},
+    ):
         expected = [
             row
             for row in estimates.rows()
@@ -101,7 +106,9 @@ def test_the_table_always_has_the_schema(estimates: Estimates) -> None:
 
 def test_missing_columns_become_null_and_missing_dimensions_total() -> None:
     estimates = Estimates(
-        pa.table({"sex": ["F", None], "value": [1, 2], "indicator": ["x"] * 2, "place": ["a"] * 2, "period": ["2019"] * 2})
+        pa.table(
+            {"sex": ["F", None], "value": [1, 2], "indicator": ["x"] * 2, "place": ["a"] * 2, "period": ["2019"] * 2}
+        )
     )
     assert [row["sex"] for row in estimates.rows()] == ["F", "_T"]
     assert {row["se"] for row in estimates.rows()} == {None}
@@ -118,7 +125,9 @@ def test_a_table_without_its_keys_is_refused(missing: str) -> None:
 
 def test_dictionary_columns_are_read_as_text() -> None:
     names = pa.array(["a", "b"]).dictionary_encode()
-    estimates = Estimates(pa.table({"indicator": names, "place": names, "period": names, "value": [1.0, 2.0], "sex": names}))
+    estimates = Estimates(
+        pa.table({"indicator": names, "place": names, "period": names, "value": [1.0, 2.0], "sex": names})
+    )
     assert [row["sex"] for row in estimates.where(place="b").rows()] == ["b"]
 
 

@@ -41,7 +41,8 @@ def indicator(code: str = "sdg.16.1.1", label: str = "Intentional homicide", uni
             "versions": [
                 {
                     "version": "2018-1", "label": label, "definition": "Unlawful deaths inflicted with intent.",
-                    "numerator": {"acts": ["0101"], "units": [unit]}, "denominator": "population", "source": "ICCS 2015, 0101.",
+                    "numerator": {"acts": ["0101"], "units": [unit]}, "denominator": "population",
+                    "source": "ICCS 2015, 0101.",
                 }
             ],
         }
@@ -51,7 +52,9 @@ def indicator(code: str = "sdg.16.1.1", label: str = "Intentional homicide", uni
 class City:
     """Builds the rows of a city of `n × n` square neighbourhoods."""
 
-    def __init__(self, side: int = 4, first: int = 2012, last: int = 2019, people: float = 400_000, population: bool = True):
+    def __init__(
+        self, side: int = 4, first: int = 2012, last: int = 2019, people: float = 400_000, population: bool = True
+    ):
         self.place = Place("XX-CTY", "Test City", "city")
         self.areas = [Place(f"N{i:03}", f"Area {i}", "neighbourhood", "XX-CTY") for i in range(side * side)]
         self.shapes = np.array([shapely.box(-75 + x / 50, 6 + y / 50, -75 + (x + 1) / 50, 6 + (y + 1) / 50)
@@ -59,7 +62,9 @@ class City:
         self.years = [str(year) for year in range(first, last + 1)]
         self.people, self.population = people, population
 
-    def rows(self, code: str = "sdg.16.1.1", unit: str = "victims", source: str = "police", rate: float = 30.0) -> list[dict]:
+    def rows(
+        self, code: str = "sdg.16.1.1", unit: str = "victims", source: str = "police", rate: float = 30.0
+    ) -> list[dict]:
         made = []
         for index, year in enumerate(self.years):
             level = rate * (1.4 - 0.1 * index)
@@ -67,13 +72,21 @@ class City:
             common = {"indicator": code, "source": source, "period": year, "unit": unit, "quality": partial}
             made += self.pair(common | {"place": self.place.id}, level, self.people)
             for number, area in enumerate(self.areas):
-                made += self.pair(common | {"place": area.id}, level * (0.4 + 1.2 * number / len(self.areas)), self.people / len(self.areas))
+                made += self.pair(
+                    common | {"place": area.id},
+                    level * (0.4 + 1.2 * number / len(self.areas)),
+                    self.people / len(self.areas),
+                )
             for sex, share in SEX.items():
                 made += self.pair(common | {"place": self.place.id, "sex": sex}, level * RISK[sex], self.people * share)
             for age, share in AGE.items():
                 made += self.pair(common | {"place": self.place.id, "age": age}, level * RISK[age], self.people * share)
             for (sex, a), (age, b) in product(SEX.items(), AGE.items()):
-                made += self.pair(common | {"place": self.place.id, "sex": sex, "age": age}, level * RISK[sex] * RISK[age], self.people * a * b)
+                made += self.pair(
+                    common | {"place": self.place.id, "sex": sex, "age": age},
+                    level * RISK[sex] * RISK[age],
+                    self.people * a * b,
+                )
             made += self.pair(common | {"place": self.place.id, "sex": "_U"}, 0.4, None)
         return made
 
@@ -103,11 +116,14 @@ class City:
             hierarchy=Hierarchy([self.place, *self.areas]),
             geographies=[self.geography()],
             sources=[
-                SourceSummary("police", "Police records", "incidents", "homicides.csv", "ab" * 32, 1010, 1000, 10, "victims",
-                              "2012/2019", {"neighbourhood": kept})
+                SourceSummary("police", "Police records", "incidents", "homicides.csv", "ab" * 32, 1010, 1000, 10,
+                              "victims", "2012/2019", {"neighbourhood": kept})
             ],
             problems=[problem("file-missing", file="extra.csv")],
-            dimensions={name: DimensionInfo(name, name.capitalize(), "person", tuple(labels), labels) for name, labels in LABELS.items()},
+            dimensions={
+                name: DimensionInfo(name, name.capitalize(), "person", tuple(labels), labels)
+                for name, labels in LABELS.items()
+            },
             version="0.1.0",
         )  # fmt: skip
         return replace(found, **changes)

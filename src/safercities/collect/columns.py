@@ -162,13 +162,20 @@ def encode(column: pa.Array | pa.ChunkedArray) -> Encoded:
     if not isinstance(column, pa.ChunkedArray):
         column = pa.chunked_array([column])
     column = _plain_string(column)
-    coded = column.dictionary_encode().unify_dictionaries()
+    coded = column.dictionary_encode()
+    if len({_address(chunk.dictionary) for chunk in coded.chunks}) > 1:
+        coded = coded.unify_dictionaries()  # slow, and not needed where the chunks share one dictionary
     values = coded.chunk(0).dictionary if coded.num_chunks else pa.array([], column.type)
     parts = [pc.fill_null(chunk.indices, -1).to_numpy(zero_copy_only=False) for chunk in coded.chunks]
     codes = np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
     if pa.types.is_string(values.type) or pa.types.is_floating(values.type):
         return _tidy(codes, values)
     return Encoded(codes, values)
+
+
+def _address(values: pa.Array) -> tuple[int, ...]:
+    """Where an array lies in memory."""
+    return (len(values), *(buffer.address for buffer in values.buffers() if buffer is not None))
 
 
 def _tidy(codes: Ints, values: pa.Array) -> Encoded:

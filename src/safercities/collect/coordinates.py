@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from safercities.collect.columns import Bools, Encoded, Floats, encode, to_numbers
+from safercities.collect.columns import Bools, Encoded, Floats, as_text, encode, to_numbers
 from safercities.collect.faults import Ledger, shown
 from safercities.collect.spec import IncidentsSpec
 from safercities.model.errors import SafercitiesError, problem
@@ -56,7 +56,9 @@ def _axis(ledger: Ledger, spec: IncidentsSpec, column: str, axis: str | None, mo
     """One coordinate of each row, NaN where it cannot be used; and where the cell is empty."""
     encoded = encode(ledger.raw.table.column(column))
     numbers = to_numbers(encoded.values, spec.decimal, thousands=False)
-    missing = np.array([text.casefold() in _MISSING for text in encoded.texts()], dtype=bool)
+    missing = ~np.isfinite(numbers)
+    words = as_text(encoded.values.filter(pa.array(missing))).to_pylist()
+    missing[missing] = [word.casefold() in _MISSING for word in words]
     encoded = Encoded(encoded.take(np.where(missing, -1, np.arange(len(missing))), -1), encoded.values)
     unreadable = ~np.isfinite(numbers) & ~missing
     if unreadable.any() and not np.isfinite(numbers).any():

@@ -5,22 +5,22 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from safercities.collect.columns import Bools, Ints
+from safercities.collect.zones import Times, from_utc, zone_of
 from safercities.model.errors import SafercitiesError, problem
 
-Times = np.ndarray[Any, np.dtype[np.datetime64]]
-
-YEAR, MONTH, DAY = 0, 1, 2
+YEAR, MONTH, DAY = range(3)
 PRECISIONS = ("year", "month", "day")
-_NO_OFFSET = np.iinfo(np.int64).min
+_NO_OFFSET = np.iinfo(np.int32).min
+#: What may be wrong with a date; `Dates.fault` holds positions in this list.
+FAULTS = ("", "date-unreadable", "date-impossible", "date-short-year", "date-too-early", "date-too-late")
+_UNREADABLE, _IMPOSSIBLE, _SHORT_YEAR, TOO_EARLY, TOO_LATE = range(1, 6)
 _NAT = np.datetime64("NaT", "us")
 #: Days 10000 (1927) to 99999 (2173) of the count that spreadsheets use; shorter numbers are years.
 _SERIAL_ZERO = np.datetime64("1899-12-30", "us")
@@ -48,7 +48,7 @@ _FORMS = (
     r"^(?P<year>\d{4})$",
 )
 _SERIAL = r"^(?P<serial>[1-9]\d{4})(?P<part>[.,]\d+)?$"
-_SHORT_YEAR = r"^(?:\d{1,2}[-/.]\d{1,2}[-/.]\d{2}|\d{1,2}[-. /]\pL+[-. /]\d{2})(?:$|[T ,])"
+_TWO_DIGITS = r"^(?:\d{1,2}[-/.]\d{1,2}[-/.]\d{2}|\d{1,2}[-. /]\pL+[-. /]\d{2})(?:$|[T ,])"
 _MONTHS = (
     "january jan enero ene janvier janv janeiro",
     "february feb febrero fevrier fevr fev fevereiro",
@@ -79,15 +79,15 @@ class Dates:
     offset
         Seconds east of UTC where the value says so; `has_offset` tells where.
     fault
-        Code of the problem, or empty.
+        Position in `FAULTS`; 0 where the date is good.
     serial
         Where a number was read as a spreadsheet's day.
     """
 
     when: Times
-    precision: Ints
-    offset: Ints
-    fault: np.ndarray[Any, np.dtype[np.str_]]
+    precision: np.ndarray[Any, np.dtype[np.int8]]
+    offset: np.ndarray[Any, np.dtype[np.int32]]
+    fault: np.ndarray[Any, np.dtype[np.int8]]
     serial: Bools
 
     @classmethod
@@ -95,11 +95,16 @@ class Dates:
         """Nothing read yet."""
         return cls(
             np.full(count, _NAT, dtype="datetime64[us]"),
-            np.full(count, DAY, dtype=np.int64),
-            np.full(count, _NO_OFFSET, dtype=np.int64),
-            np.full(count, "date-unreadable", dtype="U24"),
+            np.full(count, DAY, dtype=np.int8),
+            np.full(count, _NO_OFFSET, dtype=np.int32),
+            np.full(count, _UNREADABLE, dtype=np.int8),
             np.zeros(count, dtype=bool),
         )
+
+    @property
+    def good(self) -> Bools:
+        """Where the value is a date that can be used."""
+        return np.asarray(self.fault == 0)
 
     @property
     def has_offset(self) -> Bools:
@@ -110,7 +115,7 @@ class Dates:
         """Enter what was read at these positions; NaT is a day that does not exist."""
         self.when[at] = when
         self.precision[at] = precision
-        self.fault[at] = np.where(np.isnat(when), "date-impossible", "")
+        self.fault[at] = np.where(np.isnat(when), _IMPOSSIBLE, 0)
         if offset is not None:
             self.offset[at] = offset
 
@@ -137,7 +142,7 @@ def parse_dates(values: pa.Array, order: str | None, *, file: str, column: str, 
     >>> read = parse_dates(pa.array(["2019-04-23", "23/04/2019", "2019-02-31", "April 2019"]), None,
     ...                    file="x.csv", column="when", row_of=lambda value: value + 2)
     >>> read.when.astype("datetime64[D]").astype(str).tolist(), read.fault.tolist()
-    (['2019-04-23', '2019-04-23', 'NaT', '2019-04-01'], ['', '', 'date-impossible', ''])
+    (['2019-04-23', '2019-04-23', 'NaT', '2019-04-01'], [0, 0, 2, 0])
     """
     if pa.types.is_temporal(values.type):
         return _typed(values, file, column)
@@ -153,8 +158,8 @@ def parse_dates(values: pa.Array, order: str | None, *, file: str, column: str, 
     if len(rest):
         rest = _serials(values, rest, dates)
     if len(rest):
-        short = pc.match_substring_regex(values.take(pa.array(rest)), _SHORT_YEAR)
-        dates.fault[rest[short.to_numpy(zero_copy_only=False)]] = "date-short-year"
+        short = pc.match_substring_regex(values.take(pa.array(rest)), _TWO_DIGITS)
+        dates.fault[rest[short.to_numpy(zero_copy_only=False)]] = _SHORT_YEAR
     return dates
 
 
@@ -333,59 +338,3 @@ def _serials(values: pa.Array, rest: Ints, dates: Dates) -> Ints:
     dates.put(at, _SERIAL_ZERO + (seconds * 1_000_000).astype("timedelta64[us]"), DAY)
     dates.serial[at] = True
     return np.asarray(rest[~fits])
-
-
-def zone_of(name: str, file: str) -> ZoneInfo:
-    """The time zone of that name.
-
-    Raises
-    ------
-    SafercitiesError
-        If there is none.
-    """
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise SafercitiesError(problem("timezone-unknown", file=file, column="timezone", timezone=name)) from None
-
-
-def from_utc(when: Times, zone: ZoneInfo) -> Times:
-    """Instants in UTC as the wall clock of a zone. Each instant has one: no hour is ambiguous in this direction.
-
-    Examples
-    --------
-    >>> from_utc(np.array(["2019-01-01T03:00"], "datetime64[us]"), ZoneInfo("America/Bogota")).astype(str).tolist()
-    ['2018-12-31T22:00:00.000000']
-    """
-    known = when[~np.isnat(when)]
-    if not len(known):
-        return when
-    starts, offsets = _transitions(known.min(), known.max(), zone)
-    at = np.searchsorted(starts, when.astype("datetime64[s]"), side="right") - 1
-    return when + offsets[np.clip(at, 0, None)]
-
-
-def _transitions(first: Any, last: Any, zone: ZoneInfo) -> tuple[Times, np.ndarray[Any, np.dtype[np.timedelta64]]]:
-    """Instants at which the zone's offset changes: looked for day by day, then to the second."""
-    days = np.arange(first.astype("datetime64[D]") - 1, last.astype("datetime64[D]") + 2)
-    stamps = days.astype("datetime64[s]").astype(np.int64)
-    offsets = [_utc_offset(int(stamp), zone) for stamp in stamps]
-    starts, values = [int(stamps[0])], [offsets[0]]
-    for low, high, before, after in zip(stamps[:-1], stamps[1:], offsets[:-1], offsets[1:], strict=True):
-        if before != after:
-            starts.append(_change(int(low), int(high), before, zone))
-            values.append(after)
-    return np.array(starts).astype("datetime64[s]"), np.array(values).astype("timedelta64[s]").astype("timedelta64[us]")
-
-
-def _change(low: int, high: int, before: int, zone: ZoneInfo) -> int:
-    """First second with another offset than `before`, between two instants."""
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if _utc_offset(middle, zone) == before else (low, middle)
-    return high
-
-
-def _utc_offset(stamp: int, zone: ZoneInfo) -> int:
-    offset = datetime.fromtimestamp(stamp, UTC).astimezone(zone).utcoffset()
-    return int(offset.total_seconds()) if offset is not None else 0

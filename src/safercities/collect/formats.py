@@ -45,7 +45,7 @@ def read_parquet(path: Path, spec: FileSpec) -> RawTable:
         # ParquetFile, not read_table: folder names must not become columns
         table = pq.ParquetFile(path, memory_map=False).read()
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _broken(spec, "Parquet", error) from None
+        raise _broken(spec, path, "Parquet", error) from None
     geometry, crs = _geoparquet(table)
     if geometry is not None:
         column = table.column(geometry)
@@ -86,7 +86,7 @@ def read_vector(path: Path, spec: FileSpec, suffix: str) -> RawTable:
             layer = _layer([str(name) for name in pyogrio.list_layers(path)[:, 0]], spec)
             meta, table = pyogrio.read_arrow(path, layer=layer, encoding=spec.encoding if suffix == ".shp" else None)
     except (DataSourceError, DataLayerError, pa.ArrowException, RuntimeError, ValueError) as error:
-        raise _broken(spec, suffix[1:], error) from None
+        raise _broken(spec, path, suffix[1:], error) from None
     name = meta["geometry_name"] or "wkb_geometry"
     geometry = None
     if name in table.column_names:
@@ -127,7 +127,7 @@ def read_statistics(path: Path, spec: FileSpec, suffix: str) -> RawTable:
     try:
         columns, meta = read(str(path), output_format="dict", encoding=spec.encoding)
     except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, ValueError, OSError) as error:
-        raise _broken(spec, "Stata" if suffix == ".dta" else "SPSS", error) from None
+        raise _broken(spec, path, "Stata" if suffix == ".dta" else "SPSS", error) from None
     arrays = {name: _array(list(values)) for name, values in columns.items()}
     labels = {name: _labels(pairs) for name, pairs in meta.variable_value_labels.items()}
     return _raw(pa.table(arrays), spec, labels=labels)
@@ -167,6 +167,6 @@ def _raw(
     return RawTable(spec.file, table, rows, geometry, crs, labels or {}, problems=notes)
 
 
-def _broken(spec: FileSpec, kind: str, error: Exception) -> SafercitiesError:
-    message = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-    return SafercitiesError(problem("file-broken", file=spec.file, format=kind, message=message))
+def _broken(spec: FileSpec, path: Path, kind: str, error: Exception) -> SafercitiesError:
+    message = (str(error).splitlines() or [type(error).__name__])[0].replace(str(path), spec.file)
+    return SafercitiesError(problem("file-broken", file=spec.file, format=kind, message=message.rstrip(".")[:200]))

@@ -12,11 +12,12 @@ import pyarrow as pa
 from safercities.collect.codes import code_acts, code_dimension
 from safercities.collect.columns import Bools, Encoded, as_text, encode, need_columns, to_numbers
 from safercities.collect.coordinates import Coordinates, coordinates
-from safercities.collect.dates import DAY, PRECISIONS, Dates, Times, from_utc, parse_dates, zone_of
+from safercities.collect.dates import DAY, FAULTS, PRECISIONS, TOO_EARLY, TOO_LATE, Dates, parse_dates
 from safercities.collect.faults import Ledger, shown
 from safercities.collect.read import read_table
 from safercities.collect.records import Collected, DimensionInfo
 from safercities.collect.spec import CodesFrom, IncidentsSpec, UnitFrom
+from safercities.collect.zones import Times, from_utc, zone_of
 
 _MOST = 10**9  # one row that stands for more cases than this is a mistake
 
@@ -118,17 +119,16 @@ def _when(ledger: Ledger, spec: IncidentsSpec) -> tuple[Times, str]:
     first = _first_rows(encoded, ledger)
     order = None if spec.date_order == "ymd" else spec.date_order
     dates = parse_dates(encoded.values, order, file=raw.file, column=spec.when, row_of=lambda value: int(first[value]))
-    written = dates.when.copy()
     if spec.timezone is not None:
         zone = zone_of(spec.timezone, raw.file)
         moved = dates.has_offset
-        dates.when[moved] = from_utc(written[moved] - dates.offset[moved].astype("timedelta64[s]"), zone)
+        ahead = dates.offset[moved].astype(np.int64).astype("timedelta64[s]")
+        dates.when[moved] = from_utc(dates.when[moved] - ahead, zone)
     bounds = _bounds(dates, spec)
     ledger.reject("date-missing", encoded.empty, spec.when)
-    for fault in dict.fromkeys(dates.fault.tolist()):
-        if fault:
-            details = {"bound": bounds[fault]} if fault in bounds else {}
-            ledger.reject(fault, encoded.take(dates.fault == fault, False), spec.when, encoded, **details)
+    for number in np.unique(dates.fault[dates.fault > 0]).tolist():
+        details = {"bound": bounds[number]} if number in bounds else {}
+        ledger.reject(FAULTS[number], encoded.take(dates.fault == number, False), spec.when, encoded, **details)
     _date_notes(ledger, spec, encoded, dates)
     return encoded.take(dates.when, np.datetime64("NaT", "us")), _precision(ledger, spec, encoded, dates)
 
@@ -141,18 +141,18 @@ def _first_rows(encoded: Encoded, ledger: Ledger) -> np.ndarray[Any, np.dtype[np
     return first
 
 
-def _bounds(dates: Dates, spec: IncidentsSpec) -> dict[str, date]:
+def _bounds(dates: Dates, spec: IncidentsSpec) -> dict[int, date]:
     """Mark the dates that cannot be: before `earliest`, after `latest` (default: tomorrow)."""
     latest = spec.latest or date.today() + timedelta(days=1)
     days = dates.when.astype("datetime64[D]")
-    good = dates.fault == ""
-    dates.fault[good & (days < np.datetime64(spec.earliest))] = "date-too-early"
-    dates.fault[good & (days > np.datetime64(latest))] = "date-too-late"
-    return {"date-too-early": spec.earliest, "date-too-late": latest}
+    good = dates.good
+    dates.fault[good & (days < np.datetime64(spec.earliest))] = TOO_EARLY
+    dates.fault[good & (days > np.datetime64(latest))] = TOO_LATE
+    return {TOO_EARLY: spec.earliest, TOO_LATE: latest}
 
 
 def _date_notes(ledger: Ledger, spec: IncidentsSpec, encoded: Encoded, dates: Dates) -> None:
-    good = dates.fault == ""
+    good = dates.good
     offsets = encoded.take(dates.has_offset & good, False)
     if spec.timezone is None:
         ledger.note("date-offsets", offsets, spec.when)
@@ -168,7 +168,7 @@ def _date_notes(ledger: Ledger, spec: IncidentsSpec, encoded: Encoded, dates: Da
 
 def _precision(ledger: Ledger, spec: IncidentsSpec, encoded: Encoded, dates: Dates) -> str:
     """The coarsest precision seen or declared; a warning where the rows differ."""
-    good = dates.fault == ""
+    good = dates.good
     seen = dates.precision[good]
     declared = PRECISIONS.index(spec.precision) if spec.precision else DAY
     if not len(seen):

@@ -122,7 +122,7 @@ def _years(encoded: Encoded, mapping: dict[str, str], ledger: Ledger, column: st
     # day and month do not matter for a year: any order will do
     dates = parse_dates(values, "dmy", file=ledger.raw.file, column=column, row_of=lambda _: 0)
     years = dates.when.astype("datetime64[Y]").astype(str).tolist()
-    good = (dates.fault == "") & ~dates.serial
+    good = dates.good & ~dates.serial
     return [year if ok and "1800" <= year <= "2200" else None for year, ok in zip(years, good.tolist(), strict=True)]
 
 

@@ -151,6 +151,8 @@ def _swallowed(
     inner = "[^\n]*".join([_escaped(delimiter)] * (table.num_columns - 1))
     suspects: list[Problem] = []
     for name in table.column_names:
+        if not pc.any(pc.match_substring(table.column(name), "\n")).as_py():
+            continue
         where = np.flatnonzero(
             pc.fill_null(pc.match_substring_regex(table.column(name), f"\n[^\n]*{inner}"), False).to_numpy()
         )

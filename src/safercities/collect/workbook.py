@@ -43,8 +43,6 @@ def read_workbook(path: Path, spec: FileSpec) -> RawTable:
     SafercitiesError
         If the workbook is broken, too big, or has no such sheet or header.
     """
-    from defusedxml import DefusedXmlException
-
     broken = (
         zipfile.BadZipFile,
         zlib.error,
@@ -59,11 +57,22 @@ def read_workbook(path: Path, spec: FileSpec) -> RawTable:
     try:
         _bound(path, spec.file)
         rows, merges, unstored = _sheet(path, spec)
-    except DefusedXmlException as error:
-        raise SafercitiesError(problem("workbook-unsafe", file=spec.file, message=type(error).__name__)) from None
     except broken as error:
-        raise SafercitiesError(problem("workbook-broken", file=spec.file, message=str(error)[:200])) from None
+        raise _broken(error, path, spec.file) from None
     return _table(rows, merges, unstored, spec)
+
+
+def _broken(error: BaseException, path: Path, file: str) -> SafercitiesError:
+    """What stopped the reading; openpyxl may have wrapped the refusal of harmful XML in an error of its own."""
+    from defusedxml import DefusedXmlException
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DefusedXmlException):
+            return SafercitiesError(problem("workbook-unsafe", file=file, message=type(cause).__name__))
+        cause = cause.__cause__ or cause.__context__
+    message = (str(error).splitlines() or [type(error).__name__])[0].replace(str(path), file)
+    return SafercitiesError(problem("workbook-broken", file=file, message=message.rstrip(".")[:200]))
 
 
 def _bound(path: Path, file: str) -> None:
@@ -80,8 +89,8 @@ def _sheet(path: Path, spec: FileSpec) -> tuple[Rows, list[Merge], int]:
 
     if not DEFUSEDXML:
         raise SafercitiesError(problem("workbook-unsafe", file=spec.file, message="defusedxml is switched off"))
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    try:
+    with path.open("rb") as stream:  # ours to close: openpyxl leaves it open where it fails
+        book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
         sheet = _chosen(book, spec)
         sheet.reset_dimensions()
         rows = [
@@ -90,10 +99,7 @@ def _sheet(path: Path, spec: FileSpec) -> tuple[Rows, list[Merge], int]:
             if number >= spec.header and any(cell is not None for cell in cells)
         ]
         with zipfile.ZipFile(path) as archive:
-            merges, unstored = _marks(archive, sheet._worksheet_path)
-    finally:
-        book.close()
-    return rows, merges, unstored
+            return rows, *_marks(archive, sheet._worksheet_path)
 
 
 def _chosen(book: Any, spec: FileSpec) -> Any:

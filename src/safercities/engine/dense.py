@@ -1,4 +1,4 @@
-"""The same answer as the SQL text for Parquet files with few distinct keys: add into a dense array, by dictionary codes.
+"""The same answer as the SQL text for Parquet files with few distinct keys: added into a dense array, by codes.
 
 Parquet keeps a column of few distinct values as a dictionary and small codes. Adding up by the codes needs no hashing
 and never looks at a string; the array of all cells then serves every combination of keys.

@@ -7,14 +7,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import duckdb
 import pyarrow as pa
 
 from safercities.engine.sql import quote
 
-Source = pa.Table | Path | Sequence[Path]
+Source: TypeAlias = pa.Table | Path | Sequence[Path]
 MEMORY = "4GB"
 
 
@@ -44,8 +44,8 @@ class Duck:
     --------
     >>> with Duck() as engine:
     ...     engine.register("t", pa.table({"n": [1, 2]}))
-    ...     engine.run('SELECT SUM("n") AS "n" FROM "t"').column("n").to_pylist()
-    [Decimal('3')]
+    ...     engine.run('SELECT MAX("n") AS "n" FROM "t"').column("n").to_pylist()
+    [2]
     """
 
     def __init__(self, paths: Sequence[Path] = (), *, memory: str = MEMORY, threads: int | None = None) -> None:
@@ -83,6 +83,6 @@ class Duck:
     def __enter__(self) -> Duck:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._connection.close()
         self._spill.cleanup()

@@ -30,8 +30,8 @@ def group_text(source: str, keys: Sequence[str], sums: Sequence[str], where: str
 
     Examples
     --------
-    >>> print(group_text("t", ["sex"], ["n"]))
-    SELECT "sex", CAST(COALESCE(SUM("n"), 0) AS BIGINT) AS "n" FROM "t" GROUP BY "sex" HAVING SUM("n") <> 0 ORDER BY "sex"
+    >>> print(group_text("t", ["a"], ["n"]))
+    SELECT "a", CAST(COALESCE(SUM("n"), 0) AS BIGINT) AS "n" FROM "t" GROUP BY "a" HAVING SUM("n") <> 0 ORDER BY "a"
     >>> print(group_text("t", [], ["n"]))
     SELECT CAST(COALESCE(SUM("n"), 0) AS BIGINT) AS "n" FROM "t"
     """

@@ -20,7 +20,7 @@ def round_to(value: float, digits: int = 2) -> float:
 
 
 def breaks(values: np.ndarray, classes: int = 5) -> list[float]:
-    """Inner limits of the classes: quantiles, rounded to two significant digits (three where two do not tell them apart).
+    """Inner limits of the classes: quantiles, rounded to two significant digits, or more where two do not part them.
 
     Parameters
     ----------
@@ -32,12 +32,13 @@ def breaks(values: np.ndarray, classes: int = 5) -> list[float]:
     Returns
     -------
     list of float
-        Rising limits, at most `classes - 1`; a value that equals a limit belongs to the class above it. No class is empty.
+        Rising limits, at most `classes - 1`; a value that equals a limit belongs to the class above it. No class is
+        empty.
 
     Examples
     --------
     >>> breaks(np.arange(1, 101.0))
-    [21.0, 41.0, 60.0, 80.0]
+    [21.0, 41.0, 61.0, 81.0]
     >>> breaks(np.array([3.0, 3.0]))
     []
     """

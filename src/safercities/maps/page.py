@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyproj
 import shapely
 
-Geometries = np.ndarray  # of shapely geometries; None where a place has no boundary
+Geometries = Any  # array of shapely geometries; None where a place has no boundary
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ class Page:
     height: int
 
 
-def draw(geometries: Geometries, crs: str | None, *, width: int = 400, max_height: int = 460, tolerance: float = 1.0) -> Page:
+def draw(
+    geometries: Geometries, crs: str | None, *, width: int = 400, max_height: int = 460, tolerance: float = 1.0
+) -> Page:
     """Fit boundaries to a page.
 
     Geographic coordinates are projected by an equirectangular projection that is true at the middle latitude; projected
@@ -78,7 +81,9 @@ def _plane(shapes: Geometries, crs: str | None) -> Geometries:
         return shapes
     west, south, east, north = shapely.total_bounds(shapes)
     if east - west > 180:  # the boundaries cross the antimeridian
-        shapes = shapely.transform(shapes, lambda c: np.column_stack([np.where(c[:, 0] < 0, c[:, 0] + 360, c[:, 0]), c[:, 1]]))
+        shapes = shapely.transform(
+            shapes, lambda c: np.column_stack([np.where(c[:, 0] < 0, c[:, 0] + 360, c[:, 0]), c[:, 1]])
+        )
     shrink = np.cos(np.radians((south + north) / 2))
     return shapely.transform(shapes, lambda c: c * [shrink, 1.0])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from safercities.maps.classes import breaks, classify, round_to
 from safercities.maps.page import Page, draw
 
-#: Cividis at five equal steps, from much to little: dark is more on paper. A page may turn them round by `--amount-1…5`.
+#: Cividis at five equal steps, the dark end for much; a dark page turns them round by setting `--amount-1` to `-5`.
 CIVIDIS = ("#fee838", "#b9ad70", "#7d7c78", "#424f6b", "#00204d")
 _ROW = 22  # height of a row of the legend
 _RADIUS = 24.0  # of the largest circle
@@ -92,14 +93,14 @@ def choropleth(areas: Areas, layer: Layer, text: MapText, *, uid: str = "map", w
     hatched = "".join(path for path, doubt in zip(page.paths, layer.unreliable & (classes >= 0), strict=True) if doubt)
     if hatched:
         body.append(f'<path d="{hatched}" fill="url(#{uid}-few)" pointer-events="none"/>')
-    rows = [(used[i], label) for i, label in enumerate(_labels(limits, layer.values, text))] if (classes >= 0).any() else []
+    rows = (
+        [(used[i], label) for i, label in enumerate(_labels(limits, layer.values, text))]
+        if (classes >= 0).any()
+        else []
+    )
     rows += [(f"url(#{uid}-few)", text.unreliable)] if hatched else []
     rows += [(f"url(#{uid}-none)", text.no_data)] if (classes < 0).any() else []
-    legend = "".join(
-        f'<g transform="translate(0 {_ROW * (i + 1)})"><path d="M0 0h26v15H0Z" fill="{fill}" stroke="var(--line-strong,#777)" '
-        f'stroke-width=".7"/><text x="34" y="12">{escape(label)}</text></g>'
-        for i, (fill, label) in enumerate(rows)
-    )
+    legend = "".join(_legend_row(_ROW * (i + 1), _swatch(fill), label) for i, (fill, label) in enumerate(rows))
     return _document(page, text, uid, body, legend, len(rows))
 
 
@@ -144,11 +145,19 @@ def _symbol_legend(most: float, values: np.ndarray, unreliable: np.ndarray, text
     if (unreliable & np.isfinite(values) & (values > 0)).any():
         rows.append((_circle(13, 8, 7, True, ""), text.unreliable))
     if (~np.isfinite(values)).any():
-        rows.append((f'<path d="M0 0h26v15H0Z" fill="url(#{uid}-none)" stroke="var(--line-strong,#777)" stroke-width=".7"/>', text.no_data))
+        rows.append((_swatch(f"url(#{uid}-none)"), text.no_data))
     for mark, label in rows:
         y += _ROW
-        parts.append(f'<g transform="translate(0 {y - 12:.1f})">{mark}<text x="34" y="12">{escape(label)}</text></g>')
+        parts.append(_legend_row(y - 12, mark, label))
     return "".join(parts), int(np.ceil(y / _ROW))
+
+
+def _swatch(fill: str) -> str:
+    return f'<path d="M0 0h26v15H0Z" fill="{fill}" stroke="var(--line-strong,#777)" stroke-width=".7"/>'
+
+
+def _legend_row(y: float, mark: str, label: str) -> str:
+    return f'<g transform="translate(0 {y:g})">{mark}<text x="34" y="12">{escape(label)}</text></g>'
 
 
 def _colour(index: int, classes: int) -> str:
@@ -163,7 +172,7 @@ def _labels(limits: list[float], values: np.ndarray, text: MapText) -> Iterator[
         yield text.number(float(np.nanmax(values)))  # every place has the same value
         return
     yield text.below.format(high=text.number(limits[0]))
-    for low, high in zip(limits, limits[1:], strict=False):
+    for low, high in pairwise(limits):
         yield text.between.format(low=text.number(low), high=text.number(high))
     yield text.above.format(low=text.number(limits[-1]))
 
@@ -189,16 +198,25 @@ def _document(page: Page, text: MapText, uid: str, body: list[str], legend: str,
         f"aria-labelledby={quoteattr(f'{uid}-t {uid}-d')}>"
         f'<title id="{uid}-t">{escape(text.title)}</title><desc id="{uid}-d">{escape(text.desc)}</desc>'
         f"{_patterns(uid)}"
-        f'<g stroke="var(--map-line,#fff)" stroke-width=".8" stroke-linejoin="round" fill-rule="evenodd">{"".join(body)}</g>'
+        '<g stroke="var(--map-line,#fff)" stroke-width=".8" stroke-linejoin="round" fill-rule="evenodd">'
+        f"{''.join(body)}</g>"
         f'<g transform="translate(2 {top})" font-size="13" fill="var(--ink,#1b2326)">'
         f'<text y="10" font-weight="600">{escape(text.legend)}</text>{legend}</g></svg>\n'
     )
 
 
 def _patterns(uid: str) -> str:
+    """Hatching for unreliable places, to lie over their colour; dashes for places without data."""
+    few = (
+        '<path d="M1 0V6" stroke="var(--hatch,#fff)" stroke-width="1.6"/>'
+        '<path d="M2.4 0V6" stroke="var(--hatch-edge,#222)" stroke-width=".6"/>'
+    )
+    none = (
+        '<path d="M0 0H7V7H0Z" fill="var(--map-none,#fafaf8)" stroke="none"/>'
+        '<path d="M2 3.5H5" stroke="var(--line-strong,#777)" stroke-width="1"/>'
+    )
     return (
-        f'<defs><pattern id="{uid}-few" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-        '<path d="M1 0V6" stroke="var(--hatch,#fff)" stroke-width="1.6"/><path d="M2.4 0V6" stroke="var(--hatch-edge,#222)" stroke-width=".6"/></pattern>'
-        f'<pattern id="{uid}-none" width="7" height="7" patternUnits="userSpaceOnUse"><path d="M0 0H7V7H0Z" fill="var(--map-none,#fafaf8)" stroke="none"/>'
-        '<path d="M2 3.5H5" stroke="var(--line-strong,#777)" stroke-width="1"/></pattern></defs>'
+        f'<defs><pattern id="{uid}-few" width="6" height="6" patternUnits="userSpaceOnUse" '
+        f'patternTransform="rotate(45)">{few}</pattern>'
+        f'<pattern id="{uid}-none" width="7" height="7" patternUnits="userSpaceOnUse">{none}</pattern></defs>'
     )

@@ -59,7 +59,7 @@ class Grid:
         return mask
 
     def known_share(self, names: Sequence[str]) -> NDArray[np.float64]:
-        """Share of cases in which all of the named axes are known, within the other axes; 1 where there are no cases."""
+        """Share of cases in which all of the named axes are known, within the other axes; 1 where there is none."""
         axes = tuple(self.names.index(name) for name in names)
         everything = self.counts.sum(axis=axes, keepdims=True)
         known = np.where(self.unknown(names), 0, self.counts).sum(axis=axes, keepdims=True)
@@ -176,5 +176,3 @@ def _counted(acts: pa.Array, numerator: Numerator) -> NDArray[np.bool_]:
         coded = coded.combine_chunks()
     verdicts = np.array([bool(act) and numerator.counts(act) for act in coded.dictionary.to_pylist()], dtype=bool)
     return verdicts[coded.indices.to_numpy(zero_copy_only=False)] if len(coded) else np.zeros(0, dtype=bool)
-
-

@@ -1,4 +1,4 @@
-"""Rates of counts over exposure with their intervals: exact, compared, age-standardised. Pure numpy; everything vectorised."""
+"""Rates of counts over exposure with their intervals: exact, compared, age-standardised. All vectorised."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def rate_difference(x1: ArrayLike, t1: ArrayLike, x0: ArrayLike, t0: ArrayLike, 
     """Difference of two Poisson rates, x1/t1 − x0/t0, with its MOVER interval from the two Garwood intervals.
 
     MOVER (method of variance estimates recovery) puts the distance of each limit from its own rate together as if it
-    were a standard error, so the interval is as asymmetric as the two that it comes from, and needs no special case at 0.
+    were a standard error: the interval is as asymmetric as the two that it comes from, and 0 is no special case.
 
     Source: Donner & Zou (2012), Closed-form confidence intervals for functions of the normal mean and standard
     deviation, Statistical Methods in Medical Research 21: 347–359; Li, Tang & Wong (2014), Confidence intervals for

@@ -85,7 +85,7 @@ def _moments(
     x, t = counts[member], time[member]
 
     def total(values: Floats) -> Floats:
-        return np.bincount(group, weights=values, minlength=groups)
+        return np.asarray(np.bincount(group, weights=values, minlength=groups), dtype=np.float64)
 
     with np.errstate(divide="ignore", invalid="ignore"):
         exposure, places = total(t), total(np.ones_like(t))

@@ -102,9 +102,7 @@ class CountsSource:
         """
         calendar = _calendar(kind)
         if FINENESS.index(calendar) > FINENESS.index(_calendar(self.precision)):
-            raise SafercitiesError(
-                problem("period-too-fine", source=self.name, period=kind, precision=self.precision)
-            )
+            raise SafercitiesError(problem("period-too-fine", source=self.name, period=kind, precision=self.precision))
         first, last = self.covers.start, self.covers.end
         if len(self.days):
             first, last = min(first, self.days.min().item()), max(last, self.days.max().item())
@@ -118,8 +116,8 @@ class CountsSource:
 
         Said (`covers_declared`): whether the period lies in `covers`. Not said: whether the stretch without a record at
         either end is no longer than chance explains. With records in a share s of the days (or months, or years, by
-        the precision) from the first to the last, a run of ln(0.01) / ln(1 − s) empty ones at an end is a 1 in 100 event;
-        a longer one means that the source was cut off.
+        the precision) from the first to the last, a run of ln(0.01) / ln(1 − s) empty ones at an end is a 1 in 100
+        event; a longer one means that the source was cut off.
         """
         slack = timedelta(days=0 if self.covers_declared else self._slack)
         return self.covers.start - slack <= period.start and period.end <= self.covers.end + slack

@@ -84,12 +84,17 @@ class Problem:
     @property
     def what(self) -> str:
         """What is wrong, as a sentence without a full stop."""
-        return self.kind.what.format(**dict(self.details))
+        return self.kind.what.format(**self._words)
 
     @property
     def todo(self) -> str:
         """What to do about it, as a sentence without a full stop."""
-        return self.kind.todo.format(**dict(self.details))
+        return self.kind.todo.format(**self._words)
+
+    @property
+    def _words(self) -> dict[str, object]:
+        """What the sentences may name: the details, and the place."""
+        return {"file": self.file, "row": self.row, "column": self.column, "rows": self.rows, **dict(self.details)}
 
     @property
     def where(self) -> str:

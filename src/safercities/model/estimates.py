@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from safercities.model.dimensions import TOTAL as TOTAL
+from safercities.model.dimensions import UNKNOWN as UNKNOWN
+
 if TYPE_CHECKING:
     import pandas as pd
-
-TOTAL = "_T"
-UNKNOWN = "_U"
 
 #: Columns before the dimensions, and after them (name, type). `period` is ISO 8601, codes are SDMX.
 KEYS: tuple[tuple[str, pa.DataType], ...] = (

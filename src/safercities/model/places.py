@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
+from safercities.model.errors import SafercitiesError, problem
+
 
 @dataclass(frozen=True)
 class Place:
@@ -27,6 +29,11 @@ class Place:
     aliases
         Other codes for the same place, by scheme: `{"iso": "CO-ANT", "locode": "COMDE", "qid": "Q48278"}`.
 
+    Raises
+    ------
+    SafercitiesError
+        If its last day lies before its first.
+
     Examples
     --------
     >>> Place("CO-MDE", "Medellín", "city").valid_on(date(2019, 1, 1))
@@ -41,6 +48,11 @@ class Place:
     valid_from: date | None = None
     valid_to: date | None = None
     aliases: dict[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if self.valid_from and self.valid_to and self.valid_to < self.valid_from:
+            first, last = self.valid_from, self.valid_to
+            raise SafercitiesError(problem("place-never-valid", id=self.id, valid_from=first, valid_to=last))
 
     def valid_on(self, day: date) -> bool:
         """Whether the place existed on that day."""

@@ -8,10 +8,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from safercities.model.errors import Problem, SafercitiesError, problem
 
 S = TypeVar("S", bound="Spec")
+
+#: What pydantic says where a `kind` is unknown or missing.
+_TAGS = ("union_tag_invalid", "union_tag_not_found")
 
 
 class Spec(BaseModel):
@@ -47,31 +51,27 @@ def parse(spec: type[S], data: dict[str, Any], *, file: str, text: str = "", con
 
 
 def _problems(error: ValidationError, spec: type[Spec], data: Any, file: str, text: str) -> Iterator[Problem]:
-    seen: set[str] = set()
+    seen: set[tuple[str, ...]] = set()
     for item in error.errors(include_url=False):
-        path = _user_path(data, item["loc"], item["type"])
-        key = ".".join(str(part) for part in path)
-        if key in seen:  # each branch of a union complains about the same key: the first one says it
-            continue
-        seen.add(key)
-        where = {"file": file, "row": line_of(text, [str(part) for part in path]), "column": key}
-        if item["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(path[-1]), _keys_below(spec), n=1)
-            hint = f"did you mean {near[0]}" if near else "see the reference of this file for the keys that it takes"
-            yield problem("key-unknown", **where, hint=hint)
-        elif item["type"] == "missing":
-            yield problem("key-missing", **where)
-        elif item["type"] in ("union_tag_invalid", "union_tag_not_found"):
-            kind = item["input"].get("kind") if isinstance(item["input"], dict) else None
-            known = ", ".join(re.findall(r"tag:(\w+)", str(item["ctx"].get("expected_tags", ""))))
-            where["column"] = f"{key}.kind"
-            if kind is None:
-                yield problem("key-missing", **where)
-            else:
-                yield problem("key-wrong", **where, given=_shown(kind), message=f"it must be one of {known}")
-        else:
-            message = re.sub(r"^(Value error|Assertion failed), ", "", item["msg"])
-            yield problem("key-wrong", **where, message=message, given=_shown(item["input"]))
+        path = tuple(str(part) for part in _user_path(data, item["loc"], item["type"]))
+        if path not in seen:  # each branch of a union complains about the same key: the first one says it
+            seen.add(path)
+            yield _problem(item, spec, path, file, text)
+
+
+def _problem(item: ErrorDetails, spec: type[Spec], path: Sequence[str], file: str, text: str) -> Problem:
+    where: dict[str, Any] = {"file": file, "row": line_of(text, list(path)), "column": ".".join(path)}
+    given, message = item["input"], re.sub(r"^(Value error|Assertion failed), ", "", item["msg"])
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(path[-1], _keys_below(spec), n=1)
+        hint = f"did you mean {near[0]}" if near else "see the reference of this file for the keys that it takes"
+        return problem("key-unknown", **where, hint=hint)
+    if item["type"] in _TAGS:
+        known = ", ".join(re.findall(r"tag:(\w+)", str(item["ctx"].get("expected_tags", ""))))
+        given, message = given.get("kind") if isinstance(given, dict) else None, f"it must be one of {known}"
+    if item["type"] == "missing" or (item["type"] in _TAGS and given is None):
+        return problem("key-missing", **where)
+    return problem("key-wrong", **where, message=message, given=_shown(given))
 
 
 def _user_path(data: Any, location: Sequence[int | str], kind: str) -> list[int | str]:
@@ -79,14 +79,12 @@ def _user_path(data: Any, location: Sequence[int | str], kind: str) -> list[int 
     path: list[int | str] = []
     for index, part in enumerate(location):
         last_of_missing = kind == "missing" and index == len(location) - 1
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
+        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and part in range(len(data))):
+            data = data[part]  # type: ignore[index]
         elif not last_of_missing:
             continue
         path.append(part)
-    return path
+    return [*path, "kind"] if kind in _TAGS else path
 
 
 def _shown(given: Any) -> str:

@@ -132,7 +132,7 @@ class PointLocator:
             shapely.prepare(self._parts)
             count = int(shapely.get_num_coordinates(self._parts).sum())
             self._grid = _Grid.over(
-                shapely.total_bounds(self._parts), cells or int(np.clip(8 * count, 1 << 12, 1 << 22))
+                shapely.total_bounds(self._parts), cells or int(np.clip(2 * count, 1 << 12, 1 << 20))
             )
             self._label, self._start, self._candidates = _index(self._parts, self._grid)
 

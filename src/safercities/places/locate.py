@@ -77,9 +77,28 @@ def locate(collected: Collected, geographies: Sequence[Geography], hierarchy: Hi
     geographies
         In the order of `observatory.toml`; of several at one level the first that holds a record wins.
 
+    Raises
+    ------
+    SafercitiesError
+        If the source's coordinate reference system is not a known one.
+
     Examples
     --------
-    The places of a record add up with `_U` to all records, at every level; see `Located.counts`.
+    >>> import shapely
+    >>> from safercities.collect.records import REJECTS
+    >>> from safercities.model.places import Place
+    >>> ward = Place("01", "Mill", "ward", "T")
+    >>> square = np.array([shapely.box(0, 0, 1, 1)], dtype=object)
+    >>> wards = Geography("ward", (ward,), square, "EPSG:4326", None, None, ())
+    >>> when = pa.array([datetime(2020, 1, 1)] * 3, pa.timestamp("us"))
+    >>> table = pa.table({"row": [2, 3, 4], "when": when, "x": [0.5, 7.0, None], "y": [0.5, 0.5, None]})
+    >>> cases = Collected("cases", "incidents", "cases.csv", table, REJECTS.empty_table(), (), 3, "victims",
+    ...                   "EPSG:4326", "day", (), "Cases")
+    >>> found = locate(cases, [wards], Hierarchy([Place("T", "Town", "city"), ward]))
+    >>> found.collected.table.column("place_ward").to_pylist()
+    ['01', '_U', '_U']
+    >>> found.counts["ward"]
+    {'placed': 1, 'no_coordinates': 1, 'outside': 1, 'unknown_code': 0}
     """
     work = _Work(collected, tuple(geographies), hierarchy)
     levels = tuple(dict.fromkeys(geography.level for geography in geographies))
@@ -148,7 +167,7 @@ class _Work:
         target = np.array([*(number[place.id] if place else NOWHERE for place in found), NOWHERE], dtype=np.int64)
         state.at[:] = target[code]
         self._forget_invalid(level, state)
-        coded = code < len(codes)
+        coded = np.asarray(code < len(codes), dtype=bool)
         state.problems += self._code_problems(level, state, coded, code, codes)
         return coded
 
@@ -162,7 +181,7 @@ class _Work:
         for geography in dated:
             held = np.zeros(len(state.places) + 1, dtype=bool)
             held[[number[place.id] for place in geography.places]] = True
-            valid |= np.asarray(held[state.at] & self._on(geography))
+            valid |= held[state.at] & self._on(geography)
         state.at[~valid] = NOWHERE
 
     def _on(self, geography: Geography) -> Mask:
@@ -247,7 +266,7 @@ class _Work:
             if not asked.any():
                 continue
             for day, when in self._eras(asked):
-                above = np.array([*self._above(below.places, level, number, day), NOWHERE], dtype=np.int64)
+                above = np.array([*self.above(below.places, level, number, day), NOWHERE], dtype=np.int64)
                 state.at[when] = above[below.at[when]]
         state.why[state.at >= 0] = _PLACED
 
@@ -258,7 +277,8 @@ class _Work:
             return np.zeros(len(self.rows), dtype=bool)
         return _true(pc.is_valid(self.collected.table.column(name).combine_chunks()))
 
-    def _above(self, places: Sequence[str], level: str, number: Mapping[str, int], day: date | None) -> Iterator[int]:
+    def above(self, places: Sequence[str], level: str, number: Mapping[str, int], day: date | None) -> Iterator[int]:
+        """For each place the number of the one above it at a level, as it was on a day."""
         for id in places:
             above = (number[p.id] for p in self.hierarchy.ancestors(id, day) if p.level == level)
             yield next(above, NOWHERE)
@@ -306,7 +326,7 @@ def _disagreeing(work: _Work, states: Mapping[str, _State]) -> Iterator[Problem]
             below, above = states[lower], states[upper]
             if lower == upper or not below.places:
                 continue
-            expected = np.array([*work._above(below.places, upper, number, None), NOWHERE], dtype=np.int64)[below.at]
+            expected = np.array([*work.above(below.places, upper, number, None), NOWHERE], dtype=np.int64)[below.at]
             apart = np.flatnonzero((expected >= 0) & (above.at >= 0) & (expected != above.at))
             if len(apart):
                 row = int(work.rows[apart[0]])

@@ -79,6 +79,20 @@ class Population:
             The place meant where a source has no column with places.
         specs
             What `observatory.toml` says of each source: level, interpolate, carry.
+
+        Examples
+        --------
+        >>> from safercities.collect.records import REJECTS
+        >>> from safercities.model.places import Place
+        >>> table = pa.table({"row": [2], "code": ["01"], "period": ["2019"], "n": [1000.0]})
+        >>> part = Collected("people", "population", "people.csv", table, REJECTS.empty_table(), (), 1, None, None,
+        ...                  "year", (), "People")
+        >>> spec = PopulationSpec(kind="population", file="people.csv", place="code", period="year", count="n", carry=1)
+        >>> tree = Hierarchy([Place("T", "Town", "city"), Place("01", "Mill", "ward", "T")])
+        >>> people = Population.from_collected([part], tree, "T", {"people": spec})
+        >>> value, flags = people.denominators(["01", "T", "01"], ["2019", "2020", "2021"], {})
+        >>> value.tolist(), flags
+        ([1000.0, 1000.0, nan], ['', 'population_carried', 'no_denominator'])
         """
         matched = match(parts, hierarchy, default_place, specs)
         given = [

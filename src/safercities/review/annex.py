@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from safercities.review.words import Words
 if TYPE_CHECKING:
     from safercities.review.build import ReviewData
 
-_EPOCH = datetime(1980, 1, 1)  # noqa: DTZ001 - a workbook's dates have no zone; a fixed one gives the same bytes
+_EPOCH = datetime(1980, 1, 1)
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 COLUMNS: dict[str, str] = {
@@ -68,7 +68,7 @@ def annex(data: ReviewData) -> bytes:
         mine = [row for row in rows if row["indicator"] == code]
         if mine:
             body = ([_cell(row, name, words) for name in header] for row in mine)
-            _sheet(book, code, iter([header, *body]), names)
+            _sheet(book, code, [header, *body], names)
     book.properties.creator = "safercities"
     book.properties.created = book.properties.modified = _EPOCH
     buffer = BytesIO()
@@ -79,11 +79,13 @@ def annex(data: ReviewData) -> bytes:
 def _cell(row: dict[str, Any], name: str, words: Words) -> object:
     if name == "place_name":
         return words.place(row["place"])
-    hidden = name in ("value", "se", "lower", "upper", "n", "n_positive", "coverage") and (row["conf_status"] or "F") != "F"
+    hidden = (
+        name in ("value", "se", "lower", "upper", "n", "n_positive", "coverage") and (row["conf_status"] or "F") != "F"
+    )
     return None if hidden else row[name]
 
 
-def _read_me(data: ReviewData, texts: Texts) -> Iterator[list[object]]:
+def _read_me(data: ReviewData, texts: Texts) -> Iterator[Sequence[object]]:
     yield [texts.gettext("State of Safety in {place}, {period}", place=data.title, period=texts.period(data.period))]
     if data.synthetic:
         yield [texts.gettext("Synthetic data.")]
@@ -103,7 +105,7 @@ def _read_me(data: ReviewData, texts: Texts) -> Iterator[list[object]]:
     yield from ([source.label, source.file, source.sha256] for source in data.sources)
 
 
-def _sheet(book: Workbook, name: str, rows: Iterable[list[object]], names: set[str]) -> None:
+def _sheet(book: Workbook, name: str, rows: Iterable[Sequence[object]], names: set[str]) -> None:
     sheet = book.create_sheet(_sheet_name(name, names))
     for row in rows:
         sheet.append([_safe(sheet, value) for value in row])

@@ -56,7 +56,9 @@ def _texts(words: Words, series: Series, level: str, rate: bool) -> MapText:
     period = texts.period(series.period)
     label = words.indicator(series.indicator)
     unit = words.unit(series.rate_unit if rate else series.count_unit)
-    kind = texts.gettext("Places shaded by rate.") if rate else texts.gettext("Circles whose area is the number of cases.")
+    kind = (
+        texts.gettext("Places shaded by rate.") if rate else texts.gettext("Circles whose area is the number of cases.")
+    )
     return MapText(
         title=texts.gettext("Map: {label}, {period}", label=label, period=period),
         desc=kind + " " + texts.gettext("The table below has every value ({level}).", level=words.level(level)),

@@ -135,7 +135,11 @@ def _others(data: ReviewData, language: str) -> list[tuple[str, str, str]]:
 @cache
 def _templates() -> Environment:
     return Environment(
-        loader=PackageLoader("safercities.review"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("safercities.review"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

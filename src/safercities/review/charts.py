@@ -1,4 +1,4 @@
-"""Charts as Vega-Lite specs: plain dictionaries from plain values. Colours are marks that `drawing` turns into CSS variables."""
+"""Charts as Vega-Lite specs: plain dictionaries from plain values. `drawing` turns their colours into CSS variables."""
 
 from __future__ import annotations
 
@@ -26,7 +26,14 @@ class Point:
 
     def row(self) -> Spec:
         """As a data row of Vega."""
-        return {"x": self.label, "v": self.value, "lo": self.lower, "hi": self.upper, "open": self.open, "s": self.series}
+        return {
+            "x": self.label,
+            "v": self.value,
+            "lo": self.lower,
+            "hi": self.upper,
+            "open": self.open,
+            "s": self.series,
+        }
 
 
 def trend(points: Sequence[Point], *, height: int = 190) -> Spec:
@@ -41,17 +48,22 @@ def trend(points: Sequence[Point], *, height: int = 190) -> Spec:
     """
     labels = list(dict.fromkeys(point.label for point in points))
     names = list(dict.fromkeys(point.series for point in points))
-    x = {"field": "x", "type": "ordinal", "sort": labels, "axis": {**_axis(), "values": thin(labels), "labelAngle": 0, "grid": False}}
+    x = {
+        "field": "x",
+        "type": "ordinal",
+        "sort": labels,
+        "axis": {**_axis(), "values": thin(labels), "labelAngle": 0, "grid": False},
+    }
     y = {"field": "v", "type": "quantitative", "scale": {"zero": True, "nice": True}, "axis": _numbers()}
-    whole = [{"filter": "!datum.open"}]
-    colour = _colour(names)
-    shape = _shape(names)
-    layers: list[Spec] = [
-        {"transform": whole, "mark": {"type": "area", "opacity": 0.2}, "encoding": {"x": x, "y": {**y, "field": "lo"}, "y2": {"field": "hi"}, "color": colour}},
-        {"transform": [{"filter": "datum.open && isValid(datum.lo)"}], "mark": {"type": "rule"}, "encoding": {"x": x, "y": {**y, "field": "lo"}, "y2": {"field": "hi"}, "color": colour}},
-        {"transform": whole, "mark": {"type": "line", "strokeWidth": 2}, "encoding": {"x": x, "y": y, "color": colour, "strokeDash": _dash(names)}},
-        {"mark": {"type": "point", "size": 34 if len(labels) <= 40 else 10, "opacity": 1, "strokeWidth": 1.6}, "encoding": {"x": x, "y": y, "color": colour, "shape": shape, "fill": _fill(names)}},
-    ]  # fmt: skip
+    ends: dict[str, Spec] = {"y": {**y, "field": "lo"}, "y2": {"field": "hi"}}
+    size = 34 if len(labels) <= 40 else 10
+    same: Spec = {"x": x, "color": _colour(names)}
+    layers = [
+        _layer({"type": "area", "opacity": 0.2}, "!datum.open", **same, **ends),
+        _layer({"type": "rule"}, "datum.open && isValid(datum.lo)", **same, **ends),
+        _layer({"type": "line", "strokeWidth": 2}, "!datum.open", **same, y=y, strokeDash=_dash(names)),
+        _layer(_dot(size), **same, y=y, shape=_shape(names), fill=_fill(names)),
+    ]
     return _page({"data": {"values": [point.row() for point in points]}, "height": height, "layer": layers})
 
 
@@ -61,11 +73,12 @@ def sparkline(points: Sequence[Point]) -> Spec:
     rows = [{**point.row(), "last": point is whole[-1]} for point in whole]
     x = {"field": "x", "type": "ordinal", "sort": [point.label for point in whole], "axis": None}
     y = {"type": "quantitative", "scale": {"zero": True}, "axis": None}
-    layers: list[Spec] = [
-        {"mark": {"type": "area", "opacity": 0.2, "color": ACCENT}, "encoding": {"x": x, "y": {**y, "field": "lo"}, "y2": {"field": "hi"}}},
-        {"mark": {"type": "line", "strokeWidth": 2, "color": ACCENT}, "encoding": {"x": x, "y": {**y, "field": "v"}}},
-        {"transform": [{"filter": "datum.last"}], "mark": {"type": "point", "filled": True, "size": 36, "color": ACCENT, "opacity": 1}, "encoding": {"x": x, "y": {**y, "field": "v"}}},
-    ]  # fmt: skip
+    value = {**y, "field": "v"}
+    layers = [
+        _layer({"type": "area", "opacity": 0.2, "color": ACCENT}, x=x, y={**y, "field": "lo"}, y2={"field": "hi"}),
+        _layer({"type": "line", "strokeWidth": 2, "color": ACCENT}, x=x, y=value),
+        _layer({**_dot(36), "filled": True, "color": ACCENT}, "datum.last", x=x, y=value),
+    ]
     spec = _page({"data": {"values": rows}, "height": 44, "layer": layers})
     return {**spec, "width": 200, "autosize": {"type": "none"}, "padding": 4}
 
@@ -79,28 +92,37 @@ def intervals(points: Sequence[Point], *, reference: float | None = None) -> Spe
     row: Spec = {"y": y, "color": _colour(names)}
     if len(names) > 1:
         row["yOffset"] = {"field": "s", "sort": names}
-    layers: list[Spec] = [
-        {"transform": [{"filter": "isValid(datum.lo)"}], "mark": {"type": "rule", "strokeWidth": 2.4, "opacity": 0.55}, "encoding": {**row, "x": {**x, "field": "lo"}, "x2": {"field": "hi"}}},
-        {"mark": {"type": "point", "size": 44, "opacity": 1, "strokeWidth": 1.6}, "encoding": {**row, "x": {**x, "field": "v"}, "shape": _shape(names), "fill": _fill(names)}},
-    ]  # fmt: skip
-    if reference is not None:
-        layers.insert(0, {"data": {"values": [{}]}, "mark": {"type": "rule", "color": MUTED, "strokeDash": [3, 3]}, "encoding": {"x": {"datum": reference, **x}}})
+    line = {"type": "rule", "strokeWidth": 2.4, "opacity": 0.55}
+    layers = [
+        *_reference(reference, "x", x, MUTED),
+        _layer(line, "isValid(datum.lo)", **row, x={**x, "field": "lo"}, x2={"field": "hi"}),
+        _layer(_dot(44), **row, x={**x, "field": "v"}, shape=_shape(names), fill=_fill(names)),
+    ]
     step = 22 if len(names) == 1 else 13 * len(names) + 8
-    return _page({"data": {"values": [point.row() for point in points]}, "height": step * max(1, len(labels)), "layer": layers})
+    return _page(
+        {"data": {"values": [point.row() for point in points]}, "height": step * max(1, len(labels)), "layer": layers}
+    )
 
 
 def spread(points: Sequence[Point], *, reference: float | None = None) -> Spec:
     """Many places without names, in the order of their values: shows how far they differ beyond chance."""
     rows = sorted((p.row() for p in points if p.value is not None), key=lambda row: (row["v"], row["x"]))
     values = [{**row, "i": index} for index, row in enumerate(rows)]
-    x = {"field": "i", "type": "quantitative", "axis": None, "scale": {"domain": [-1, max(1, len(values))], "nice": False}}
+    x = {
+        "field": "i",
+        "type": "quantitative",
+        "axis": None,
+        "scale": {"domain": [-1, max(1, len(values))], "nice": False},
+    }
     y = {"type": "quantitative", "scale": {"zero": True, "nice": True}, "axis": _numbers()}
-    layers: list[Spec] = [
-        {"transform": [{"filter": "isValid(datum.lo)"}], "mark": {"type": "rule", "opacity": 0.4, "color": ACCENT}, "encoding": {"x": x, "y": {**y, "field": "lo"}, "y2": {"field": "hi"}}},
-        {"mark": {"type": "point", "size": 9, "opacity": 1, "color": ACCENT}, "encoding": {"x": x, "y": {**y, "field": "v"}, "fill": _fill([""])}},
-    ]  # fmt: skip
-    if reference is not None:
-        layers.append({"data": {"values": [{}]}, "mark": {"type": "rule", "color": INK, "strokeDash": [3, 3]}, "encoding": {"y": {"datum": reference, **y}}})
+    line = {"type": "rule", "opacity": 0.4, "color": ACCENT}
+    layers = [
+        _layer(line, "isValid(datum.lo)", x=x, y={**y, "field": "lo"}, y2={"field": "hi"}),
+        _layer(
+            {"type": "point", "size": 9, "opacity": 1, "color": ACCENT}, x=x, y={**y, "field": "v"}, fill=_fill([""])
+        ),
+        *_reference(reference, "y", y, INK),
+    ]
     return _page({"data": {"values": values}, "height": 220, "layer": layers})
 
 
@@ -118,6 +140,23 @@ def thin(labels: Sequence[str], room: int = 46) -> list[str]:
     return list(reversed(list(reversed(labels))[::step]))
 
 
+def _layer(mark: Spec, where: str | None = None, **encoding: Spec) -> Spec:
+    """One mark with its encoding, of the rows for which `where` (a Vega expression) holds."""
+    return {"mark": mark, "encoding": encoding, **({"transform": [{"filter": where}]} if where else {})}
+
+
+def _dot(size: int) -> Spec:
+    return {"type": "point", "size": size, "opacity": 1, "strokeWidth": 1.6}
+
+
+def _reference(value: float | None, axis: str, scale: Spec, colour: str) -> list[Spec]:
+    """A dashed line; its own data, or it would be drawn once a row."""
+    if value is None:
+        return []
+    mark = {"type": "rule", "color": colour, "strokeDash": [3, 3]}
+    return [{"data": {"values": [{}]}, "mark": mark, "encoding": {axis: {"datum": value, **scale}}}]
+
+
 def _axis() -> Spec:
     return {"title": None, "domain": False, "ticks": False, "labelPadding": 6}
 
@@ -127,21 +166,39 @@ def _numbers() -> Spec:
 
 
 def _colour(names: Sequence[str]) -> Spec:
-    return {"field": "s", "type": "nominal", "scale": {"domain": list(names), "range": [ACCENT, SECOND, INK, MUTED]}, "legend": None}
+    return {
+        "field": "s",
+        "type": "nominal",
+        "scale": {"domain": list(names), "range": [ACCENT, SECOND, INK, MUTED]},
+        "legend": None,
+    }
 
 
 def _fill(names: Sequence[str]) -> Spec:
-    tests = [{"test": "datum.open", "value": PAPER}]
-    tests += [{"test": {"field": "s", "equal": name}, "value": c} for name, c in zip(names[1:], (SECOND, INK, MUTED), strict=False)]
+    tests: list[Spec] = [{"test": "datum.open", "value": PAPER}]
+    tests += [
+        {"test": {"field": "s", "equal": name}, "value": c}
+        for name, c in zip(names[1:], (SECOND, INK, MUTED), strict=False)
+    ]
     return {"condition": tests, "value": ACCENT}
 
 
 def _shape(names: Sequence[str]) -> Spec:
-    return {"field": "s", "type": "nominal", "scale": {"domain": list(names), "range": ["circle", "square", "diamond", "triangle-up"]}, "legend": None}
+    return {
+        "field": "s",
+        "type": "nominal",
+        "scale": {"domain": list(names), "range": ["circle", "square", "diamond", "triangle-up"]},
+        "legend": None,
+    }
 
 
 def _dash(names: Sequence[str]) -> Spec:
-    return {"field": "s", "type": "nominal", "scale": {"domain": list(names), "range": [[1, 0], [6, 3], [2, 2], [8, 2]]}, "legend": None}
+    return {
+        "field": "s",
+        "type": "nominal",
+        "scale": {"domain": list(names), "range": [[1, 0], [6, 3], [2, 2], [8, 2]]},
+        "legend": None,
+    }
 
 
 def _page(spec: Spec) -> Spec:

@@ -12,7 +12,7 @@ from safercities.model.errors import Problem
 from safercities.model.periods import Period
 from safercities.review.atlas import chart_map
 from safercities.review.figures import Figure, Painter, Table
-from safercities.review.i18n import Texts
+from safercities.review.i18n import SOURCE_LANGUAGE, Texts
 from safercities.review.rows import Cell, Series, Shown
 from safercities.review.words import Words, capital
 
@@ -97,7 +97,9 @@ def page(data: ReviewData, texts: Texts) -> Page:
         who=list(_who(words, painter, main)),
         sources_compared=[painter.trend(several, f"sources{i}") for i, several in enumerate(compared)],
         made=[_made(words, item) for item in series],
-        left_out=[table for table in (_read_table(words, data.sources), _located_table(words, data.sources)) if table.rows],
+        left_out=[
+            table for table in (_read_table(words, data.sources), _located_table(words, data.sources)) if table.rows
+        ],
         problems=_problems(texts, data.problems),
     )
 
@@ -154,14 +156,18 @@ def _where(words: Words, painter: Painter, main: Sequence[Series], data: ReviewD
 def _map_note(texts: Texts, rate: bool) -> str:
     if rate:
         return texts.gettext("Classes hold about as many places each; their limits are rounded.")
-    return texts.gettext("Circles show numbers of cases, not risks: more people live or pass in some places than in others.")
+    return texts.gettext(
+        "Circles show numbers of cases, not risks: more people live or pass in some places than in others."
+    )
 
 
 def _geography(data: ReviewData, level: str) -> Geography | None:
     """The boundaries of a level on the last day of the review's period; else the latest that there are."""
     day = Period.parse(data.period).end
     same = [geography for geography in data.geographies if geography.level == level]
-    valid = [g for g in same if (g.valid_from is None or g.valid_from <= day) and (g.valid_to is None or day <= g.valid_to)]
+    valid = [
+        g for g in same if (g.valid_from is None or g.valid_from <= day) and (g.valid_to is None or day <= g.valid_to)
+    ]
     return next(reversed(valid or same), None)
 
 
@@ -190,10 +196,13 @@ def _made(words: Words, series: Series) -> Made:
         (texts.gettext("Source of the cases"), words.source(series.source)),
         (texts.gettext("Unit of count"), words.unit(series.count_unit)),
         (texts.gettext("Population"), _population(words, cell, series)),
-        (texts.gettext("Method"), ", ".join(method for method in series.methods.values() if method)),
+        (texts.gettext("Method"), "; ".join(words.method(method) for method in series.methods)),
         (texts.gettext("Remarks"), "; ".join(words.flags(cell.flags)) if cell is not None else ""),
     ]
-    spoken = [(name, texts.lookup(text), texts.lang_of(text) if text in _foreign(version) else texts.language) for name, text in facts]
+    spoken = [
+        (name, texts.lookup(text), texts.lang_of(text) if text in _foreign(version) else texts.language)
+        for name, text in facts
+    ]
     return Made(words.indicator(series.indicator), series.indicator, [fact for fact in spoken if fact[1]])
 
 
@@ -216,6 +225,9 @@ def _foreign(version: Version | None) -> tuple[str, ...]:
 def _population(words: Words, cell: Cell | None, series: Series) -> str:
     texts = words.texts
     if cell is None or cell.rate is None or not cell.rate.denominator:
+        parts = [place for place in series.places if not place.codes and place.shown(rate=True)]
+        if parts:
+            return texts.ngettext("of {n} place only", "of {n} places, not of the whole", len(parts))
         return texts.gettext("none: only numbers of cases are given")
     people = texts.number(cell.rate.denominator)
     return texts.gettext("{people} person-years in {period}", people=people, period=texts.period(series.period))
@@ -244,7 +256,8 @@ def _located_table(words: Words, sources: Sequence[SourceSummary]) -> Table:
     texts = words.texts
     head = [
         texts.gettext("Source"), texts.gettext("Level"), texts.gettext("Records kept"), texts.gettext("Placed"),
-        texts.gettext("Without coordinates"), texts.gettext("Outside every place"), texts.gettext("Unknown code of place"),
+        texts.gettext("Without coordinates"), texts.gettext("Outside every place"),
+        texts.gettext("Unknown code of place"),
     ]  # fmt: skip
     rows = []
     for source in sources:
@@ -267,7 +280,8 @@ def _problems(texts: Texts, problems: Sequence[Problem]) -> list[tuple[str, Tabl
                 groups.setdefault((problem.code, problem.what), []).append(problem)
         rows = [[group[0].what, group[0].where, texts.number(_rows(group)), group[0].todo] for group in groups.values()]
         if rows:
-            found.append((name, Table(name, head, rows)))
+            lang = SOURCE_LANGUAGE if texts.language != SOURCE_LANGUAGE else ""
+            found.append((name, Table(name, head, rows, lang=lang)))
     return found
 
 

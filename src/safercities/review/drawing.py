@@ -37,9 +37,10 @@ def draw(spec: charts.Spec, *, uid: str, title: str, desc: str, numbers: dict[st
 
     Examples
     --------
-    >>> svg = draw(charts.sparkline([charts.Point("a", 1.0), charts.Point("b", 2.0)]), uid="s", title="T", desc="D", numbers={})
+    >>> spec = charts.sparkline([charts.Point("a", 1.0), charts.Point("b", 2.0)])
+    >>> svg = draw(spec, uid="s", title="T", desc="D", numbers={})
     >>> svg[:28], "<title id=\\"s-t\\">T</title>" in svg
-    ('<svg xmlns="http://www.w3.or', True)
+    ('<svg viewBox="0 0 208 52" xm', True)
     """
     raw = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[], format_locale=numbers or None)
     root = fromstring(raw)

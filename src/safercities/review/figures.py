@@ -20,6 +20,7 @@ from safercities.review.words import Words, capital, digits_for
 MANY_PLACES = 45
 #: Shapes and colours that can be told apart.
 MOST_MARKS = 4
+_LETTERS = re.compile(r"[^\W\d_]")
 UNRELIABLE = {"few_cases", "unknown_share", "unlocated_share"}
 
 
@@ -31,6 +32,14 @@ class Table:
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     marks: Sequence[tuple[str, str]] = ()  # letter in the last column → what it means
+    lang: str = ""  # language of the cells, where it is not the page's
+
+    @property
+    def words(self) -> list[bool]:
+        """For each column, whether most of it is words; numbers stand in line at the end, words at the start."""
+        return [
+            sum(bool(_LETTERS.search(row[i])) for row in self.rows) * 2 > len(self.rows) for i in range(len(self.head))
+        ]
 
 
 @dataclass(frozen=True)
@@ -75,8 +84,17 @@ class Painter:
         names = list(dict.fromkeys(point.series for point in points))
         cells = [cell for series in several for cell in series.trend]
         partial = [texts.period(cell.period) for cell in cells if cell.partial]
-        notes = [texts.gettext("Only partly covered, drawn as open dots: {periods}.", periods=", ".join(dict.fromkeys(partial)))] if partial else []
-        title = f"{self.words.indicator(several[0].indicator)}, {self._unit(several[0], rate)}"
+        notes = (
+            [
+                texts.gettext(
+                    "Only partly covered, drawn as open dots: {periods}.", periods=", ".join(dict.fromkeys(partial))
+                )
+            ]
+            if partial
+            else []
+        )
+        label, unit = self.words.indicator(several[0].indicator), self._unit(several[0], rate)
+        title = texts.gettext("{label}, {unit}", label=label, unit=unit)
         return Figure(
             uid=uid,
             title=title,
@@ -92,7 +110,7 @@ class Painter:
         cells = series.groups[names]
         rate = any(cell.shown(rate=True) for cell in cells)
         points = self._group_points(series, names, rate)
-        by = " × ".join(words.dimension(name) for name in names)
+        by = " × ".join(_small(words.dimension(name)) for name in names)
         title = texts.gettext("{label} by {by}, {period}, {unit}", label=words.indicator(series.indicator), by=by,
                               period=texts.period(series.period), unit=self._unit(series, rate))  # fmt: skip
         kinds = list(dict.fromkeys(point.series for point in points))
@@ -100,24 +118,37 @@ class Painter:
         return Figure(
             uid=uid,
             title=title,
-            svg=self._draw(charts.intervals(points, reference=reference.value if reference else None), uid, title, self._range(cells)),
+            svg=self._draw(
+                charts.intervals(points, reference=reference.value if reference else None),
+                uid,
+                title,
+                self._range(cells),
+            ),
             table=self._cells_table(series, cells, title, [words.dimension(name) for name in names]),
             notes=self._group_notes(series, cells, rate),
-            key=[*([(f"mark-{index}", kind) for index, kind in enumerate(kinds)] if len(kinds) > 1 else []), *self._open_key(points)],
+            key=[
+                *([(f"mark-{index}", kind) for index, kind in enumerate(kinds)] if len(kinds) > 1 else []),
+                *self._open_key(points),
+            ],
         )
 
     def places(self, series: Series, level: str, cells: Sequence[Cell], uid: str) -> Figure:
         """The places of one level: with names where they are few, as a spread where they are many."""
         texts, words = self.words.texts, self.words
         rate = any(cell.shown(rate=True) for cell in cells)
-        points = [self._point(cell, rate, words.place(cell.place), open_=self._unreliable(cell)) for cell in cells if cell.shown(rate)]
+        points = [
+            self._point(cell, rate, words.place(cell.place), open_=self._unreliable(cell))
+            for cell in cells
+            if cell.shown(rate)
+        ]
         points.sort(key=lambda point: (-(point.value or 0.0), point.label))
         number = series.now.shown(True) if rate and series.now else None
         reference = number.value if number else None
         many = len(points) > MANY_PLACES
         spec = (charts.spread if many else charts.intervals)(points, reference=reference)
         title = texts.gettext("{label} by place ({level}), {period}, {unit}", label=words.indicator(series.indicator),
-                              level=words.level(level), period=texts.period(series.period), unit=self._unit(series, rate))  # fmt: skip
+                              level=words.level(level), period=texts.period(series.period),
+                              unit=self._unit(series, rate))  # fmt: skip
         notes = [texts.gettext("Where two intervals overlap widely, the difference between the places may be chance.")]
         if many:
             notes.append(texts.gettext("Each dot is a place, in the order of the values; the table has their names."))
@@ -125,7 +156,9 @@ class Painter:
             notes.append(texts.gettext("Dashed line: {place} as a whole.", place=words.data.place.name))
         ordered = sorted(cells, key=lambda cell: _by_name(words.place(cell.place)))
         table = self._cells_table(series, ordered, title, [texts.gettext("Place")], place=True)
-        return Figure(uid, title, self._draw(spec, uid, title, self._range(cells)), table, notes, self._open_key(points))
+        return Figure(
+            uid, title, self._draw(spec, uid, title, self._range(cells)), table, notes, self._open_key(points)
+        )
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
@@ -175,9 +208,12 @@ class Painter:
         values = [number for cell in cells if (number := cell.shown(rate)) is not None]
         if not values:
             return texts.gettext("There are no values to draw.")
-        low, high = (function(values, key=lambda number: number.value) for function in (min, max))
+        values.sort(key=lambda number: number.value or 0.0)
+        low, high = values[0], values[-1]
         return texts.gettext(
-            "The values lie between {low} and {high}; the table below has them all.", low=self.words.value(low), high=self.words.value(high)
+            "The values lie between {low} and {high}; the table below has them all.",
+            low=self.words.value(low),
+            high=self.words.value(high),
         )
 
     def _group_notes(self, series: Series, cells: Sequence[Cell], rate: bool) -> list[str]:
@@ -186,17 +222,32 @@ class Painter:
         unknown = round(sum(cell.count.value or 0 for cell in cells if cell.unknown and cell.count is not None))
         total = series.now.count.value if series.now and series.now.count else None
         if unknown and total:
-            share = texts.percent(unknown / total, 1 if unknown / total < 0.1 else 0)
-            notes.append(texts.ngettext(
-                "Not known: {n} case ({share} of all). It has no rate, and the rates of the groups are too low by what belongs to them.",
-                "Not known: {n} cases ({share} of all). They have no rate, and the rates of the groups are too low by what belongs to them.",
-                unknown, share=share) if rate else texts.ngettext(
-                "Not known: {n} case ({share} of all).", "Not known: {n} cases ({share} of all).", unknown, share=share))  # fmt: skip
+            said = self._unknown_of_rates if rate else self._unknown_of_counts
+            notes.append(said(unknown, texts.percent(unknown / total, 1 if unknown / total < 0.1 else 0)))
         if rate and series.has_rate:
             notes.append(texts.gettext("Dashed line: {place} as a whole.", place=self.words.data.place.name))
         if not rate:
-            notes.append(texts.gettext("Numbers of cases, not risks: groups differ in size, and without a population there is no rate."))
+            notes.append(
+                texts.gettext(
+                    "Numbers of cases, not risks: groups differ in size, and without a population there is no rate."
+                )
+            )
         return notes
+
+    def _unknown_of_rates(self, unknown: int, share: str) -> str:
+        return self.words.texts.ngettext(
+            "Not known: {n} case ({share} of all). It has no rate, and the rates of the groups are too low by what "
+            "belongs to them.",
+            "Not known: {n} cases ({share} of all). They have no rate, and the rates of the groups are too low by what "
+            "belongs to them.",
+            unknown,
+            share=share,
+        )
+
+    def _unknown_of_counts(self, unknown: int, share: str) -> str:
+        return self.words.texts.ngettext(
+            "Not known: {n} case ({share} of all).", "Not known: {n} cases ({share} of all).", unknown, share=share
+        )
 
     # -- tables ----------------------------------------------------------------------------------------------------
 
@@ -213,12 +264,16 @@ class Painter:
         mixed = len({series.count_unit for series in several}) > 1
         return Table(caption, [*head, *columns.head(words, several[0], mixed=mixed)], rows, columns.marks(words))
 
-    def _cells_table(self, series: Series, cells: Sequence[Cell], caption: str, head: list[str], *, place: bool = False) -> Table:
+    def _cells_table(
+        self, series: Series, cells: Sequence[Cell], caption: str, head: list[str], *, place: bool = False
+    ) -> Table:
         words = self.words
         columns = _Columns(cells)
         rows = []
         for cell in cells:
-            first = [words.place(cell.place)] if place else [words.code(name, code) for name, code in cell.codes.items()]
+            first = (
+                [words.place(cell.place)] if place else [words.code(name, code) for name, code in cell.codes.items()]
+            )
             rows.append([*first, *columns.row(words, cell)])
         return Table(caption, [*head, *columns.head(words, series)], rows, columns.marks(words))
 
@@ -227,7 +282,9 @@ class _Columns:
     """The columns that some cells need: count, rate, smoothed, standardised, each with its interval, and notes."""
 
     def __init__(self, cells: Sequence[Cell]) -> None:
-        self.names = [name for name in ("count", "rate", "smoothed", "standardised") if any(getattr(c, name) for c in cells)]
+        self.names = [
+            name for name in ("count", "rate", "smoothed", "standardised") if any(getattr(c, name) for c in cells)
+        ]
         self.digits = {name: self._digits([getattr(cell, name) for cell in cells]) for name in self.names}
         seen = {flag for cell in cells for flag in cell.flags}
         self.flags = [flag for flag in FLAGS if flag in seen] + sorted(seen - FLAGS.keys())
@@ -236,7 +293,9 @@ class _Columns:
     @staticmethod
     def _digits(numbers: list[Number | None]) -> int | None:
         """One number of decimals for a column, so that its figures stand in line."""
-        sizes = [(abs(number.value), number.unit) for number in numbers if number is not None and number.value is not None]
+        sizes = [
+            (abs(number.value), number.unit) for number in numbers if number is not None and number.value is not None
+        ]
         return digits_for(*max(sizes)) if sizes else None
 
     def head(self, words: Words, series: Series, *, mixed: bool = False) -> list[str]:
@@ -248,7 +307,11 @@ class _Columns:
             "standardised": texts.gettext("Age-standardised rate"),
         }
         head = [text for name in self.names for text in (labels[name], texts.gettext("Interval"))]
-        return [*head, *([texts.gettext("Person-years")] if self.people else []), *([texts.gettext("Notes")] if self.flags else [])]
+        return [
+            *head,
+            *([texts.gettext("Person-years")] if self.people else []),
+            *([texts.gettext("Notes")] if self.flags else []),
+        ]
 
     def row(self, words: Words, cell: Cell) -> list[str]:
         cells = []
@@ -265,6 +328,11 @@ class _Columns:
     def marks(self, words: Words) -> list[tuple[str, str]]:
         """What the letters of the notes mean."""
         return [(_letter(index), text) for index, text in enumerate(words.flags(tuple(self.flags)))]
+
+
+def _small(label: str) -> str:
+    """A label within a sentence: its first letter small, unless it is an abbreviation."""
+    return label if label.isupper() else label[:1].lower() + label[1:]
 
 
 def _letter(index: int) -> str:

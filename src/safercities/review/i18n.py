@@ -58,7 +58,7 @@ class Texts:
     --------
     >>> es = Texts("es")
     >>> es.gettext("no data"), es.number(9360.5, 1), es.percent(0.05)
-    ('sin datos', '9360,5', '5\\xa0%')
+    ('sin datos', '9.360,5', '5\\xa0%')
     """
 
     language: str
@@ -90,11 +90,11 @@ class Texts:
         """The text in the plural form that `n` asks for; {n} is the number as people write it."""
         values = {"n": self.number(n), **values}
         messages = catalogue(self.language)
-        found = messages.get(one) if messages is not None else None
-        if messages is None or found is None or not all(found.string) or isinstance(found.string, str):
+        forms = self._forms(one)
+        if messages is None or len(forms) < 2:
             return _fill(one if n == 1 else many, values)
         form = _plural(messages.plural_expr)(n)
-        return _fill(found.string[min(form, len(found.string) - 1)], values)
+        return _fill(forms[min(form, len(forms) - 1)], values)
 
     def lookup(self, text: str) -> str:
         """A text that comes from a definition or a file: translated where the catalogue has it, else as it is."""
@@ -106,16 +106,26 @@ class Texts:
         return self.language if self._find(" ".join(text.split())) else SOURCE_LANGUAGE
 
     def _find(self, message: str) -> str | None:
+        return next(iter(self._forms(message)), None)
+
+    def _forms(self, message: str) -> tuple[str, ...]:
+        """The forms of a message: none where it is not translated, several where it has plurals."""
         messages = catalogue(self.language)
         found = messages.get(message) if messages is not None and message else None
-        if found is None:
-            return None
-        return found.string if isinstance(found.string, str) else found.string[0]
+        if found is None or not found.string:
+            return ()
+        forms = (found.string,) if isinstance(found.string, str) else tuple(found.string)
+        return forms if all(forms) else ()
 
     def number(self, value: float, digits: int = 0) -> str:
         """A number with so many decimals, in this language's way."""
         pattern = "#,##0" + ("." + "0" * digits if digits else "")
         return format_decimal(round(value, digits) + 0.0, format=pattern, locale=self.locale)
+
+    def span(self, low: object, high: object) -> str:
+        """A range as `547–644`, kept in that order where the writing goes from right to left."""
+        text = f"{low}–{high}"
+        return f"\u2066{text}\u2069" if self.dir == "rtl" else text
 
     def short(self, value: float) -> str:
         """A number with no more decimals than it has, for legends and axes."""
@@ -157,7 +167,7 @@ class Texts:
             return format_skeleton("yQQQ", period.start, locale=self.locale)
         if period.kind == "day":
             return format_date(period.start, "long", locale=self.locale)
-        return code.replace("/", "–")
+        return self.span(*code.split("/", 1)) if "/" in code else code
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,8 @@ class Number:
         value, lower, upper = (None if withheld else row[name] for name in ("value", "lower", "upper"))
         cases = None if withheld else _first(row["n_positive"], row["n"])
         return cls(
-            value, lower, upper, row["level"] or 0.95, cases, row["denominator"], row["unit"] or "", row["method"] or "",
+            value, lower, upper, row["level"] or 0.95, cases, row["denominator"], row["unit"] or "",
+            row["method"] or "",
             tuple((row["quality"] or "").split()), withheld,
         )  # fmt: skip
 
@@ -91,11 +92,11 @@ def slot(unit: str, method: str, flags: str) -> str:
 
     Examples
     --------
-    >>> slot("victims", "poisson-garwood", ""), slot("per 100 000", "smoothed-global", "smoothed")
+    >>> slot("victims", "count", ""), slot("per 100 000", "empirical Bayes (Marshall, global)", "smoothed")
     ('count', 'smoothed')
     """
     method = method.lower()
-    if "smoothed" in flags.split() or "smooth" in method or "marshall" in method:
+    if "smoothed" in flags.split() or "bayes" in method or "smooth" in method:
         return "smoothed"
     if "standard" in method:
         return "standardised"
@@ -114,7 +115,7 @@ class Series:
     period: str
     count_unit: str = ""
     rate_unit: str = ""
-    methods: dict[str, str] = field(default_factory=dict)
+    methods: tuple[str, ...] = ()
 
     @cached_property
     def now(self) -> Cell | None:
@@ -163,16 +164,17 @@ class Shown:
     def _series(self, key: tuple[str, str], rows: list[dict[str, Any]], dims: Sequence[str]) -> Series:
         cells: dict[tuple[str, ...], Cell] = {}
         units: dict[str, str] = {}
-        methods: dict[str, str] = {}
+        methods: dict[str, None] = {}
         for row in rows:
             codes = {dim: row[dim] for dim in dims if row[dim] != TOTAL}
             cell = cells.setdefault(
                 (row["place"], row["period"], *(row[dim] for dim in dims)), Cell(row["place"], row["period"], codes)
             )
             kind = slot(row["unit"] or "", row["method"] or "", row["quality"] or "")
-            setattr(cell, kind, Number.from_row(row))
+            if getattr(cell, kind) is None:  # of several smoothers the first is shown; the workbook has them all
+                setattr(cell, kind, Number.from_row(row))
             units.setdefault("count" if kind == "count" else "rate", row["unit"] or "")
-            methods.setdefault(kind, row["method"] or "")
+            methods[row["method"] or ""] = None
         own = [cell for cell in cells.values() if cell.place == self.data.place.id]
         groups: dict[tuple[str, ...], list[Cell]] = {}
         for cell in own:
@@ -182,12 +184,15 @@ class Shown:
             indicator=key[0],
             source=key[1],
             trend=sorted((cell for cell in own if not cell.codes), key=lambda cell: cell.period),
-            groups={names: self._ordered(groups[names]) for names in sorted(groups, key=lambda n: (len(n), self._position(n)))},
+            groups={
+                names: self._ordered(groups[names])
+                for names in sorted(groups, key=lambda n: (len(n), self._position(n)))
+            },
             places=[cell for cell in cells.values() if cell.place != self.data.place.id],
             period=self.data.period,
             count_unit=units.get("count", ""),
             rate_unit=units.get("rate", ""),
-            methods=methods,
+            methods=tuple(method for method in methods if method),
         )
 
     def _position(self, names: tuple[str, ...]) -> list[int]:

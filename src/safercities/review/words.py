@@ -76,16 +76,24 @@ class Words:
     def _ages(self, low: int, high: int | None) -> str:
         if high is None:
             return self.texts.gettext("{low} and over", low=low)
-        return str(low) if low == high else f"{low}–{high}"
+        return str(low) if low == high else self.texts.span(low, high)
 
     def level(self, level: str) -> str:
         """Name of a level of places."""
         return self.texts.lookup(level.replace("_", " "))
 
+    def method(self, method: str) -> str:
+        """How a number was made."""
+        if method == "count":
+            return self.texts.gettext("number of cases with its exact Poisson interval (Garwood)")
+        if method == "crude rate, Garwood interval":
+            return self.texts.gettext("cases over person-years with the exact Poisson interval (Garwood)")
+        return self.texts.lookup(method)
+
     # -- numbers ---------------------------------------------------------------------------------------------------
 
-    def unit(self, unit: str, n: float = 2) -> str:
-        """What is counted, in the form that `n` asks for, or what a rate is over."""
+    def unit(self, unit: str, n: float = 3) -> str:
+        """What is counted, in the form that `n` asks for (default: several), or what a rate is over."""
         per = re.fullmatch(r"per ([\d\s,.]+)(.*)", unit)
         if per:
             size = self.texts.number(float(re.sub(r"\D", "", per[1])))
@@ -123,11 +131,13 @@ class Words:
         if number is None or number.lower is None or number.upper is None:
             return "–"
         digits = digits_for(number.value or number.upper, number.unit) if digits is None else digits
-        return f"{self.texts.number(number.lower, digits)}–{self.texts.number(number.upper, digits)}"
+        return self.texts.span(self.texts.number(number.lower, digits), self.texts.number(number.upper, digits))
 
     def interval(self, number: Number) -> str:
         """An interval with its level: `95% interval 547 to 644`."""
-        return self.texts.gettext("{level} interval {ends}", level=self.texts.percent(number.level), ends=self.ends(number))
+        return self.texts.gettext(
+            "{level} interval {ends}", level=self.texts.percent(number.level), ends=self.ends(number)
+        )
 
     def flags(self, flags: tuple[str, ...]) -> list[str]:
         """Quality flags as sentences."""
@@ -140,26 +150,25 @@ class Words:
         cell = series.now
         if cell is None or cell.count is None or cell.count.value is None:
             return [self.texts.gettext("Nothing can be said of {period} yet.", period=self.texts.period(series.period))]
-        said = [self._level(series, cell)]
+        said = [self._level(series, cell, cell.count)]
         changes = [text for text in (self.since(series, which) for which in ("first", "previous")) if text]
         said += [self.texts.gettext("{change}.", change=capital(text)) for text in changes]
         if not series.has_rate:
             said.append(self.no_rate(series))
         return said
 
-    def _level(self, series: Series, cell: Cell) -> str:
-        assert cell.count is not None
+    def _level(self, series: Series, cell: Cell, count: Number) -> str:
         values = {
             "period": self.texts.period(series.period),
             "place": self.data.place.name,
             "label": self.indicator(series.indicator),
-            "unit": self.unit(series.count_unit, cell.count.value or 0),
-            "count": self.value(cell.count),
+            "unit": self.unit(series.count_unit, count.value or 0),
+            "count": self.value(count),
         }
         rate = cell.shown(rate=True)
-        interval = self.interval(rate or cell.count) if (rate or cell.count).has_interval else ""
+        interval = self.interval(rate or count) if (rate or count).has_interval else ""
         values |= {"rate": self.value(rate), "per": self.unit(series.rate_unit), "interval": interval}
-        said = self._killed(values, round(cell.count.value or 0)) if series.indicator == "sdg.16.1.1" else None
+        said = self._killed(values, round(count.value or 0)) if series.indicator == "sdg.16.1.1" else None
         said = said or self.texts.gettext("{label} in {place}, {period}: {count} {unit}", **values)
         if rate is not None:
             said = self.texts.gettext("{said}, that is {rate} {per}", **values, said=said)
@@ -179,12 +188,13 @@ class Words:
         if version is not None and version.denominator == "none":
             return self.texts.gettext("This indicator is a number of cases; it has no rate.")
         return self.texts.gettext(
-            "How high the risk of each person is cannot be said: there is no population of {place} for {period}, so there is no rate.",
+            "How high each person's risk is in {place} as a whole cannot be said: there is no matching population for "
+            "{period}, so there is no rate.",
             place=self.data.place.name, period=self.texts.period(series.period),
         )  # fmt: skip
 
     def since(self, series: Series, which: str) -> str | None:
-        """The change since the previous or the first complete period, with its interval, in words; None where there is none."""
+        """The change since the previous or the first complete period, in words, with its interval; None without one."""
         whole = series.complete
         if series.now is None or len(whole) < 2 or whole[-1] is not series.now:
             return None
@@ -198,24 +208,39 @@ class Words:
         """A change as `71% fewer than in 2010 (95% interval 68% to 73% fewer)`."""
         low, high = sorted((abs(found.lower - 1), abs(found.upper - 1)))
         size, level = self._percent(abs(found.ratio - 1)), self.texts.percent(found.level)
-        values = {"size": size, "period": period, "level": level, "low": self._percent(low), "high": self._percent(high)}
+        values = {
+            "size": size,
+            "period": period,
+            "level": level,
+            "low": self._percent(low),
+            "high": self._percent(high),
+        }
         if found.upper < 1:
             return self._fewer(values, found.of_rates)
         if found.lower > 1:
             return self._more(values, found.of_rates)
-        values |= {"size": self._signed(found.ratio), "low": self._signed(found.lower), "high": self._signed(found.upper)}
+        values |= {
+            "size": self._signed(found.ratio),
+            "low": self._signed(found.lower),
+            "high": self._signed(found.upper),
+        }
         return self.texts.gettext(
-            "no clear change since {period}: {size} ({level} interval {low} to {high}, which includes no change)", **values
+            "no clear change since {period}: {size} ({level} interval {low} to {high}, which includes no change)",
+            **values,
         )
 
     def _fewer(self, values: dict[str, str], rates: bool) -> str:
         if rates:
-            return self.texts.gettext("{size} lower than in {period} ({level} interval {low} to {high} lower)", **values)
+            return self.texts.gettext(
+                "{size} lower than in {period} ({level} interval {low} to {high} lower)", **values
+            )
         return self.texts.gettext("{size} fewer than in {period} ({level} interval {low} to {high} fewer)", **values)
 
     def _more(self, values: dict[str, str], rates: bool) -> str:
         if rates:
-            return self.texts.gettext("{size} higher than in {period} ({level} interval {low} to {high} higher)", **values)
+            return self.texts.gettext(
+                "{size} higher than in {period} ({level} interval {low} to {high} higher)", **values
+            )
         return self.texts.gettext("{size} more than in {period} ({level} interval {low} to {high} more)", **values)
 
     def _percent(self, share: float) -> str:
