@@ -79,8 +79,7 @@ def check(folder: Folder, as_json: Json = False) -> None:
         _print_problems(problems, sys.stdout)
         for name, counts in rows.items():
             print(f"{name}: {counts['read']:,} rows read = {counts['kept']:,} kept + {counts['rejected']:,} rejected")  # noqa: T201
-        others = len(problems) - len(bad)
-        print(f"{len(bad)} errors, {others} warnings and notes" if problems else "Nothing is wrong.")  # noqa: T201
+        print(_tally(problems))  # noqa: T201
     raise typer.Exit(1 if bad else 0)
 
 
@@ -189,6 +188,13 @@ def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("")
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=max(total, 1))
+
+
+def _tally(problems: Sequence[Problem]) -> str:
+    """How many problems of each severity, in words."""
+    counts = {kind: sum(p.severity is kind for p in problems) for kind in Severity}
+    words = [f"{number} {kind}{'' if number == 1 else 's'}" for kind, number in counts.items() if number]
+    return ", ".join(words) or "Nothing is wrong."
 
 
 def _print_problems(problems: Sequence[Problem], stream: Any) -> None:

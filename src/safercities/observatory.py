@@ -399,12 +399,12 @@ class Observatory:
             version=__version__,
         )
 
-    def review(self) -> list[Path]:
-        """Measure and write `reviews/<period>/`; returns the files, the page in the main language first."""
+    def review(self, estimates: Estimates | None = None) -> list[Path]:
+        """Write `reviews/<period>/` of these estimates (default: measured now); the page in the main language first."""
         from safercities.files import replace_folder
         from safercities.review.build import write_review
 
-        data = self.review_data()
+        data = self.review_data(estimates)
         target = self.folder / REVIEWS / data.period.replace("/", "_")
         with replace_folder(target) as work:
             written = write_review(data, work)

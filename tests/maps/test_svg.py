@@ -69,7 +69,7 @@ def test_five_classes_of_about_equal_size():
 def test_places_without_data_have_their_own_pattern_and_the_legend_says_so():
     svg = choropleth(Areas(squares(3)), layer([1.0, 5.0, np.nan]), MapText("T", "D", no_data="nothing known"))
     assert '<path d="' in svg
-    assert re.search(r'fill="url\(#map-none\)"><title>place 2</title>', svg)
+    assert re.search(r'fill="url\(#map-none\)"[^>]*><title>place 2</title>', svg)
     assert "nothing known" in svg
     assert "nothing known" not in choropleth(
         Areas(squares(2)), layer([1.0, 5.0]), MapText("T", "D", no_data="nothing known")

@@ -23,7 +23,7 @@ from safercities.model.periods import Period
 
 Measure = Callable[..., Estimates]
 NAMES = ("place", "sex", "age", "means")
-EVERY = [list(keys) for size in (1, 2) for keys in combinations(NAMES, size)] + [["place", "sex", "age"], list(NAMES)]
+EVERY = [list(keys) for size in range(1, 4) for keys in combinations(NAMES, size)]
 
 records = st.lists(
     st.tuples(

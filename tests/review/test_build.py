@@ -275,3 +275,12 @@ def test_a_source_without_anything_is_still_listed(city):
         hierarchy=Hierarchy([Place("XX-CTY", "Test City", "city")]),
     )
     assert "Empty" in render(data)
+
+
+def test_places_without_population_are_named_and_have_no_rate(city):
+    rows = [row for row in city.rows() if row["place"] not in ("N002", "N010") or row["unit"] == "victims"]
+    page = render(city.data(estimates=Estimates.from_rows(rows, ["sex", "age"])))
+    assert "2 places have no matching population, so only counts: Area 2; Area 10." in page
+    drawing = re.search(r'<svg[^>]*class="map".*?</svg>', page, re.S)[0]
+    assert len(re.findall(r'fill="url\(#where0-0-map-none\)"[^>]*><title>', drawing)) == 2
+    assert "no rate: no population or no data</text>" in drawing

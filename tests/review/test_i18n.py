@@ -89,6 +89,19 @@ def test_a_spanish_page_says_it_in_spanish(city):
 def test_plural_forms():
     es = Texts("es")
     assert [es.ngettext("victim", "victims", n) for n in (0, 1, 2)] == ["víctimas", "víctima", "víctimas"]
+    ar = Texts("ar")
+    assert [ar.ngettext("victim", "victims", n) for n in (1, 2, 5, 11, 100)] == [
+        "ضحية",
+        "ضحيتان",
+        "ضحايا",
+        "ضحية",
+        "ضحية",
+    ]
+    said = [
+        ar.ngettext("{n} place has no matching population, so only a count: {places}.", "", n, places="")
+        for n in (7, 26)
+    ]
+    assert ["أماكن" in said[0], "مكاناً" in said[1]] == [True, True]
     assert [Texts("en").ngettext("victim", "victims", n) for n in (0, 1, 2)] == ["victims", "victim", "victims"]
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safercities import observatory
-from safercities.config import FILE
 from safercities.demo.city import build
-from safercities.model.errors import Severity, UsageError, problem
+from safercities.model.errors import Severity
 from safercities.observatory import Progress
 
 
@@ -29,29 +28,18 @@ def run(folder: Path, *, say: Callable[[str], None], progress: Progress | None =
     UsageError
         If the folder holds something else.
     """
-    _refuse_strangers(folder)
     build(folder, seed=seed)
     city = observatory.open(folder, progress=progress)
     say(f"1  built     {city.spec.observatory.name}, a synthetic city, in {folder}/")
     problems = city.check()
     read, kept, rejected = (sum(counts[key] for counts in city.rows().values()) for key in ("read", "kept", "rejected"))
     say(
-        f"2  checked   {read:,} rows read = {kept:,} kept + {rejected:,} rejected; {len(problems)} remarks, some of them planted"
+        f"2  checked   {read:,} rows read = {kept:,} kept + {rejected:,} rejected; {len(problems)} remarks, some planted"
     )
     measured = city.build()
     say(f"3  measured  {len(measured.estimates):,} estimates in {measured.folder}/")
-    review = city.review()
+    review = city.review(measured.estimates)
     say(f"4  reviewed  {review[0]}")
     errors = sum(p.severity is Severity.ERROR for p in problems)
     counts = {"read": read, "kept": kept, "rejected": rejected, "errors": errors, "estimates": len(measured.estimates)}
     return DemoResult(review, counts)
-
-
-def _refuse_strangers(folder: Path) -> None:
-    """An earlier demo is built anew; anybody's own files are left alone."""
-    if not folder.exists():
-        return
-    toml = folder / FILE
-    ours = toml.is_file() and "synthetic = true" in toml.read_text(encoding="utf-8", errors="replace")
-    if not folder.is_dir() or (any(folder.iterdir()) and not ours):
-        raise UsageError(problem("folder-not-empty", file=str(folder)))

@@ -13,10 +13,7 @@ def round_to(value: float, digits: int = 2) -> float:
     >>> round_to(1234.0), round_to(0.01264)
     (1200.0, 0.013)
     """
-    if value == 0 or not np.isfinite(value):
-        return float(value)
-    places = digits - 1 - int(np.floor(np.log10(abs(value))))
-    return float(np.round(value, places))
+    return float(f"{value:.{digits - 1}e}")
 
 
 def breaks(values: np.ndarray, classes: int = 5) -> list[float]:

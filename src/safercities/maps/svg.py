@@ -178,7 +178,8 @@ def _labels(limits: list[float], values: np.ndarray, text: MapText) -> Iterator[
 
 
 def _area(path: str, fill: str, title: str) -> str:
-    return f'<path d="{path}" fill="{fill}"><title>{escape(title)}</title></path>'
+    edge = ' stroke="var(--line-strong,#777)" stroke-width=".4"' if fill.startswith("url") else ""
+    return f'<path d="{path}" fill="{fill}"{edge}><title>{escape(title)}</title></path>'
 
 
 def _circle(x: float, y: float, radius: float, unreliable: bool, title: str) -> str:

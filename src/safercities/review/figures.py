@@ -155,6 +155,7 @@ class Painter:
         if reference is not None:
             notes.append(texts.gettext("Dashed line: {place} as a whole.", place=words.data.place.name))
         ordered = sorted(cells, key=lambda cell: _by_name(words.place(cell.place)))
+        notes += self._without_rate([words.place(cell.place) for cell in ordered if rate and cell.rate is None])
         table = self._cells_table(series, ordered, title, [texts.gettext("Place")], place=True)
         return Figure(
             uid, title, self._draw(spec, uid, title, self._range(cells)), table, notes, self._open_key(points)
@@ -233,6 +234,19 @@ class Painter:
                 )
             )
         return notes
+
+    def _without_rate(self, places: Sequence[str]) -> list[str]:
+        """The places that have only a count, by name, where others have a rate."""
+        if not places:
+            return []
+        return [
+            self.words.texts.ngettext(
+                "{n} place has no matching population, so only a count: {places}.",
+                "{n} places have no matching population, so only counts: {places}.",
+                len(places),
+                places="; ".join(places),
+            )
+        ]
 
     def _unknown_of_rates(self, unknown: int, share: str) -> str:
         return self.words.texts.ngettext(
