@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import product
+from itertools import combinations, product
 from xml.etree import ElementTree
 
 import numpy as np
@@ -59,11 +59,20 @@ def test_classes_hold_every_value_and_none_is_empty(values):
         assert set(found[found >= 0].tolist()) == set(range(len(limits) + 1))
 
 
-def test_five_classes_of_about_equal_size():
-    values = np.random.default_rng(1).gamma(2, 20, 500)
-    sizes = np.bincount(classify(values, breaks(values)))
-    assert len(sizes) == 5
-    assert sizes.min() > 80
+def spread(values, limits):
+    return sum(((part - part.mean()) ** 2).sum() for part in np.split(values, np.searchsorted(values, limits)))
+
+
+@given(st.lists(st.integers(0, 200), min_size=5, max_size=9, unique=True))
+def test_no_other_five_classes_are_more_alike_inside(values):
+    array = np.sort(np.array(values, dtype=np.float64))
+    best = min(spread(array, array[list(cut)]) for cut in combinations(range(1, len(array)), 4))
+    assert spread(array, breaks(array)) == pytest.approx(best)
+
+
+def test_many_values_are_classed_too():
+    values = np.random.default_rng(1).gamma(2, 20, 5000)
+    assert (np.bincount(classify(values, breaks(values))) > 50).all()
 
 
 def test_places_without_data_have_their_own_pattern_and_the_legend_says_so():

@@ -49,6 +49,7 @@ def test_by_coordinates_and_up_through_the_parents():
     assert found.counts["ward"] == {"placed": 3, "no_coordinates": 1, "outside": 1, "unknown_code": 0}
     (fault,) = [p for p in found.problems if p.code == "place-outside"]
     assert (fault.file, fault.row, fault.rows) == ("cases.csv", 5, 1)
+    assert "9.0" not in str(fault)  # where somebody was harmed does not reach a message
     lost = [row for row in found.unlocated.to_pylist() if row["level"] == "ward"]
     assert lost == [
         {"row": 5, "level": "ward", "why": "outside"},

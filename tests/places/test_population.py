@@ -339,3 +339,11 @@ def test_lancashire(shared_data):
     assert flags.count("population_carried") == 245
     assert {i for i, v in zip(ids, value, strict=True) if np.isnan(v)} == set(found.places_without)
     assert ask(found, "T", "2022") == NONE
+
+
+def test_a_sum_over_the_places_inside_is_told():
+    found = population(helpers.people([(i, "2020", 10) for i in "123"]))
+    (note,) = [p for p in found.problems if p.code == "population-added-up"]
+    assert "A" in note.what
+    own = population(helpers.people([("1", "2020", 10), ("A", "2020", 20), ("B", "2020", 9), ("T", "2020", 30)]), level=None)
+    assert not [p for p in own.problems if p.code == "population-added-up"]

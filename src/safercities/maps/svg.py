@@ -78,7 +78,7 @@ def choropleth(areas: Areas, layer: Layer, text: MapText, *, uid: str = "map", w
     >>> areas = Areas(np.array([box(0, 0, 1, 1), box(1, 0, 2, 1)], dtype=object), "EPSG:3857")
     >>> layer = Layer(np.array([1.0, 9.0]), ["A: 1", "B: 9"], np.array([False, True]))
     >>> svg = choropleth(areas, layer, MapText("Rates", "Two places"))
-    >>> "<title>B: 9</title>" in svg, "9 and over" in svg
+    >>> "<title>B: 9</title>" in svg, "5 and over" in svg
     (True, True)
     """
     page = draw(areas.geometries, areas.crs, width=width)

@@ -310,9 +310,8 @@ def _unplaced(work: _Work, states: Mapping[str, _State]) -> Iterator[Problem]:
             hint = work.points.hint(level)
             yield problem("place-all-outside", file=file, rows=len(outside), level=level, hint=hint)
         elif len(outside):
-            row = int(rows[outside[0]])
-            where = work.points.shown(int(outside[0]))
-            yield problem("place-outside", file=file, row=row, rows=len(outside), level=level, where=where)
+            # the row says which; the coordinates themselves may be somebody's home, and stay out of messages
+            yield problem("place-outside", file=file, row=int(rows[outside[0]]), rows=len(outside), level=level)
         elif len(rows) and not (state.why == _PLACED).any() and not (state.why == _OUTSIDE).any():
             yield problem("place-level-unreachable", file=file, level=level)
 

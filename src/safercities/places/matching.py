@@ -16,7 +16,7 @@ from safercities.model.errors import Problem, problem
 from safercities.model.estimates import TOTAL
 from safercities.places.hierarchy import Hierarchy
 
-_LISTED = 20
+_LISTED = 200  # who must mend a list of codes needs all of it
 _EMPTY = "(empty)"
 
 

@@ -48,10 +48,6 @@ class Points:
                     "place-accuracy", file=self._collected.file, source=self._collected.crs, target=crs, metres=metres
                 )
 
-    def shown(self, index: int) -> str:
-        """A pair of coordinates for people."""
-        return f"{self.x[index]:.10g}, {self.y[index]:.10g}"
-
     def inside(self, geography: int, asked: Index) -> NDArray[np.int32]:
         """Which polygon of a geography holds each of the asked points, −1 for none."""
         x, y = self._moved(self._geographies[geography], self.x[asked], self.y[asked])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safercities.collect.records import Collected
 from safercities.collect.spec import PopulationSpec
 from safercities.model import quality
-from safercities.model.errors import Problem
+from safercities.model.errors import Problem, problem
 from safercities.model.estimates import TOTAL
 from safercities.model.periods import Period
 from safercities.places.hierarchy import Hierarchy
@@ -63,7 +63,8 @@ class Population:
         self.table = matched.table
         self.unmatched_codes = matched.unmatched_codes
         self.places_without = matched.places_without
-        self.problems: tuple[Problem, ...] = (*matched.problems, *(p for part in given for p in part.problems))
+        own = (problem for part in given for problem in part.problems)
+        self.problems: tuple[Problem, ...] = (*matched.problems, *own, *_added_up(given, hierarchy))
 
     @classmethod
     def from_collected(
@@ -148,6 +149,17 @@ class Population:
             if len(rows):
                 answer.fill(rows, tree.series(self._given, asked), at[rows], weight[span[rows]])
         return answer.finish([part.source for part in self._given])
+
+
+def _added_up(given: Sequence[Given], hierarchy: Hierarchy) -> Iterator[Problem]:
+    """The places above the files' places whose people are the sum over their children: the files do not name them."""
+    named = {id for part in given for id in part.places}
+    above = {parent.id: parent for id in named if id in hierarchy for parent in hierarchy.ancestors(id)}
+    summed = [place for id, place in sorted(above.items()) if id not in named]
+    if summed:
+        files = ", ".join(dict.fromkeys(part.file for part in given))
+        listed = ", ".join(place.name for place in summed[:10]) + (", …" if len(summed) > 10 else "")
+        yield problem("population-added-up", file=files, listed=listed)
 
 
 def _names(part: Collected) -> tuple[str, ...]:

@@ -67,6 +67,7 @@ class Given:
     """One source: `names` are its dimensions; `places` and `years` those that it gives."""
 
     source: str
+    file: str
     names: tuple[str, ...]
     places: dict[str, int]
     years: Ints
@@ -88,7 +89,7 @@ class Given:
         patterns = tuple(_patterns(place, year, [part for part, _ in encoded], codes, table))
         problems = tuple(_conflicts(file, spec, names, codes, list(places), years, patterns))
         numbers = {id: index for index, id in enumerate(places)}
-        return cls(source, names, numbers, years, codes, spec.interpolate, spec.carry, patterns, problems)
+        return cls(source, file, names, numbers, years, codes, spec.interpolate, spec.carry, patterns, problems)
 
     def series(self, asked: Mapping[str, str], ids: Sequence[str], years: Ints) -> Series:
         """The people of a group for these places and years, as far as this source tells."""

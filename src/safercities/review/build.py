@@ -80,6 +80,11 @@ class ReviewData:
     made_on: str | None = None
     version: str = ""
 
+    @property
+    def private(self) -> bool:
+        """Whether a number on the page has not passed disclosure control (`conf_status` is not set)."""
+        return self.estimates.table.column("conf_status").null_count > 0
+
 
 def render(data: ReviewData, language: str = "en") -> str:
     """The review as one HTML page that needs nothing else: no network, no scripts.

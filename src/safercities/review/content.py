@@ -155,7 +155,7 @@ def _where(words: Words, painter: Painter, main: Sequence[Series], data: ReviewD
 
 def _map_note(texts: Texts, rate: bool) -> str:
     if rate:
-        return texts.gettext("Classes hold about as many places each; their limits are rounded.")
+        return texts.gettext("Places in one class are alike; the limits of the classes are rounded.")
     return texts.gettext(
         "Circles show numbers of cases, not risks: more people live or pass in some places than in others."
     )

@@ -141,7 +141,7 @@ class Painter:
             for cell in cells
             if cell.shown(rate)
         ]
-        points.sort(key=lambda point: (-(point.value or 0.0), point.label))
+        points.sort(key=lambda point: _by_name(point.label))  # by value it would read as a ranking of places
         number = series.now.shown(True) if rate and series.now else None
         reference = number.value if number else None
         many = len(points) > MANY_PLACES
