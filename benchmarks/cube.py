@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/cube.py [--rows 20000000] [--seed 1] [--repeat 3]
 
 Each contender runs in its own process and does the work `--repeat` times; shown are the first and the best time and the
-peak memory of the process (the first time holds lazy imports: pyarrow imports pandas, where it is installed, when it
-first needs to know whether something is a pandas object: 2 s here). All cubes must be equal cell by cell. The bare scan is
+peak memory of the process (the first holds lazy imports: pyarrow imports pandas, where it is installed, when it first
+needs to know whether something is a pandas object: 2 s here). All cubes must be equal cell by cell. The bare scan:
 `SELECT max(place), max(month), max(act), max(sex), max(age), sum(n)`: it has to decode every value of the six columns
 (max alone, without the sum, is answered from the file's statistics, and says nothing) and keeps one row.
 """
