@@ -224,21 +224,29 @@ def _cube_dense(
             have = min((have for have in made if set(combination) <= set(have)), key=lambda have: made[have][0].size)
             axes = tuple(number for number, key in enumerate(have) if key not in combination)
             made[combination] = [part.sum(axis=axes) for part in made[have]]
-    vocabulary = {key: [*axis, TOTAL] for key, axis in zip(finest, dense.values, strict=True)}
-    codes: dict[str, list[np.ndarray]] = {key: [] for key in keys}
-    amounts: list[list[np.ndarray]] = [[] for _ in sums]
-    for combination in wanted:
-        parts = made[combination]
-        filled = np.logical_or.reduce([part != 0 for part in parts])
-        cells = np.nonzero(np.atleast_1d(filled)) if combination else (np.zeros(1, np.intp),)
-        for key in keys:
-            total = len(vocabulary.get(key, [TOTAL])) - 1
-            code = cells[combination.index(key)] if key in combination else np.full(len(cells[0]), total)
-            codes[key].append(code.astype(np.int32))
-        for number, part in enumerate(parts):
-            amounts[number].append((part[cells] if combination else part.reshape(1)).astype(np.int64))
-    columns = [
-        pa.DictionaryArray.from_arrays(np.concatenate(codes[key]), pa.array(vocabulary.get(key, [TOTAL]), pa.string()))
-        for key in keys
-    ]
-    return pa.table([*columns, *(np.concatenate(part) for part in amounts)], names=[*keys, *sums])
+    filled = {combination: np.logical_or.reduce([part != 0 for part in made[combination]]) for combination in wanted}
+    if () in filled:
+        filled[()] = np.ones((), dtype=np.bool_)  # the grand total stands even where it is 0
+    ends = np.cumsum([0, *(np.count_nonzero(mask) for mask in filled.values())]).tolist()
+    slices = {combination: slice(*ends[at : at + 2]) for at, combination in enumerate(filled)}
+    amounts = [np.empty(ends[-1], np.int64) for _ in sums]
+    for combination, rows in slices.items():
+        for amount, part in zip(amounts, made[combination], strict=True):
+            amount[rows] = part[filled[combination]]
+    columns = [_key_column(key, dense.values[finest.index(key)] if key in finest else {}, filled, slices) for key in keys]
+    return pa.table([*columns, *amounts], names=[*keys, *sums])
+
+
+def _key_column(
+    key: str, axis: Iterable[str], filled: dict[tuple[str, ...], np.ndarray], slices: dict[tuple[str, ...], slice]
+) -> pa.DictionaryArray:
+    """One key of the cube's table: the code of each filled cell, `_T` in combinations without the key."""
+    vocabulary = [*axis, TOTAL]
+    codes = np.full(max((rows.stop for rows in slices.values()), default=0), len(vocabulary) - 1, dtype=np.int32)
+    for combination, rows in slices.items():
+        if key in combination:
+            mask = filled[combination]
+            shape = [-1 if name == key else 1 for name in combination]
+            along = np.arange(len(vocabulary) - 1, dtype=np.int32).reshape(shape)
+            codes[rows] = np.broadcast_to(along, mask.shape)[mask]
+    return pa.DictionaryArray.from_arrays(codes, pa.array(vocabulary, pa.string()))

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 #: Most cells of the dense array (8 bytes each and sum), and rows taken at a time (their codes stay in the cache).
 CELLS = 1 << 23
-BATCH = 1 << 17
+BATCH = 1 << 18
 #: Sums that may reach this are left to SQL, which refuses to overflow.
 LARGEST = 2**62
 
