@@ -1,4 +1,4 @@
-"""How long `safercities --help` takes: the best and the median of ten starts, beside an empty Python and `import pandas`."""
+"""How long `safercities --help` takes: best and median of ten starts, beside an empty Python and heavy imports."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-import mini
 import pytest
 from typer.testing import CliRunner
 
+import mini
 from safercities.cli import app
 
 
@@ -59,7 +59,10 @@ BAD_FILES = {
     "outside the folder": ({"toml": with_('"robberies.csv"', '"../../etc/passwd"')}, "passwd", ""),
     "empty file": ({"robberies": ""}, "robberies.csv", "empty"),
     "utf-16 as utf-8": (
-        {"toml": with_('when = "date"', 'encoding = "utf-8"\nwhen = "date"'), "robberies": mini.ROBBERIES.encode("utf-16")},
+        {
+            "toml": with_('when = "date"', 'encoding = "utf-8"\nwhen = "date"'),
+            "robberies": mini.ROBBERIES.encode("utf-16"),
+        },
         "robberies.csv",
         "utf-16",
     ),
@@ -121,7 +124,9 @@ def test_a_population_of_zero_gives_no_rate(tmp_path):
     assert "nan" not in rows
 
 
-@pytest.mark.parametrize("words", [["measure", "no-such-folder"], ["check", "."], ["nonsense"], ["indicators", "sdg.16.1.l"]])
+@pytest.mark.parametrize(
+    "words", [["measure", "no-such-folder"], ["check", "."], ["nonsense"], ["indicators", "sdg.16.1.l"]]
+)
 def test_a_wrong_call_exits_with_2(tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     assert run(*words)[0] == 2

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import mini
 import pytest
 
+import mini
 from safercities import config
 from safercities.model.errors import SafercitiesError, UsageError
 
@@ -41,7 +41,11 @@ def test_the_template_is_never_written_over_an_observatory(tmp_path):
         ('kind = "incidents"', 'kind = "incident"', "toml:12:sources.robberies.kind: 'incident' does not fit"),
         ('unit = "victims"', 'unit = "people"', "observatory.toml:18:sources.robberies.unit"),
         ('level = "neighbourhood"', 'level = "Neighbourhood"', "observatory.toml:6:geographies.0.level"),
-        ("[measure]", "[sources.'../x']\nkind = 'population'\nfile = 'a'\nperiod = 2020\ncount = 'n'\n[measure]", "letters"),
+        (
+            "[measure]",
+            "[sources.'../x']\nkind = 'population'\nfile = 'a'\nperiod = 2020\ncount = 'n'\n[measure]",
+            "letters",
+        ),
         ('kind = "incidents"', "", "sources.robberies.kind: this key is missing"),
         ('longitude = "lon"\n', "", "longitude and latitude belong together"),
         ('by = [["sex"]', 'by = [["sex", "sex"]', "twice"),

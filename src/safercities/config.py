@@ -60,7 +60,7 @@ class MeasureSpec(Spec):
 
 
 class PublishSpec(Spec):
-    """`[publish]`: the rules of disclosure control. Read and checked now, applied by `safercities publish` once it exists."""
+    """`[publish]`: the rules of disclosure control. Read and checked; applied once `safercities publish` exists."""
 
     minimum_count: int = Field(default=5, ge=1, description="Smallest count that may be published. Not applied yet.")
 

@@ -400,7 +400,7 @@ class Observatory:
         )
 
     def review(self, estimates: Estimates | None = None) -> list[Path]:
-        """Write `reviews/<period>/` of these estimates (default: measured now); the page in the main language first."""
+        """Write `reviews/<period>/` of these estimates (default: measured now); main language first."""
         from safercities.files import replace_folder
         from safercities.review.build import write_review
 

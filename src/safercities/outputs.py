@@ -1,4 +1,4 @@
-"""Writes what a run of measure leaves in `build/`: estimates, what was left out, problems, a manifest. Private files."""
+"""Writes what measuring leaves in `build/`: estimates, what was left out, problems, a manifest. Private files."""
 
 from __future__ import annotations
 

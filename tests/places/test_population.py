@@ -345,5 +345,7 @@ def test_a_sum_over_the_places_inside_is_told():
     found = population(helpers.people([(i, "2020", 10) for i in "123"]))
     (note,) = [p for p in found.problems if p.code == "population-added-up"]
     assert note.what.endswith("North, South, Town")
-    own = population(helpers.people([("1", "2020", 10), ("A", "2020", 20), ("B", "2020", 9), ("T", "2020", 30)]), level=None)
+    own = population(
+        helpers.people([("1", "2020", 10), ("A", "2020", 20), ("B", "2020", 9), ("T", "2020", 30)]), level=None
+    )
     assert not [p for p in own.problems if p.code == "population-added-up"]

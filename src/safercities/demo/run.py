@@ -33,9 +33,7 @@ def run(folder: Path, *, say: Callable[[str], None], progress: Progress | None =
     say(f"1  built     {city.spec.observatory.name}, a synthetic city, in {folder}/")
     problems = city.check()
     read, kept, rejected = (sum(counts[key] for counts in city.rows().values()) for key in ("read", "kept", "rejected"))
-    say(
-        f"2  checked   {read:,} rows read = {kept:,} kept + {rejected:,} rejected; {len(problems)} remarks, some planted"
-    )
+    say(f"2  checked   {read:,} rows read = {kept:,} kept + {rejected:,} rejected; {len(problems)} remarks")
     measured = city.build()
     say(f"3  measured  {len(measured.estimates):,} estimates in {measured.folder}/")
     review = city.review(measured.estimates)

@@ -233,7 +233,9 @@ def _cube_dense(
     for combination, rows in slices.items():
         for amount, part in zip(amounts, made[combination], strict=True):
             amount[rows] = part[filled[combination]]
-    columns = [_key_column(key, dense.values[finest.index(key)] if key in finest else {}, filled, slices) for key in keys]
+    columns = [
+        _key_column(key, dense.values[finest.index(key)] if key in finest else {}, filled, slices) for key in keys
+    ]
     return pa.table([*columns, *amounts], names=[*keys, *sums])
 
 

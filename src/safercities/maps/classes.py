@@ -22,8 +22,8 @@ def round_to(value: float, digits: int = 2) -> float:
 def breaks(values: np.ndarray, classes: int = 5) -> list[float]:
     """Inner limits of the classes: where the values part by themselves, at the roundest number in each gap.
 
-    The classes are those with the least spread inside them (exact, by dynamic programming), so that places in one colour
-    are alike. Source: W. D. Fisher, "On grouping for maximum homogeneity", JASA 53 (1958).
+    The classes are those with the least spread inside them (exact, by dynamic programming), so that places in one
+    colour are alike. Source: W. D. Fisher, "On grouping for maximum homogeneity", JASA 53 (1958).
 
     Parameters
     ----------
