@@ -308,7 +308,7 @@ class Observatory:
         ]
 
     def _acts(self, name: str, spec: IncidentsSpec) -> list[str]:
-        """The acts that a source holds: declared, or seen where the column holds codes. An act it lacks is not a zero."""
+        """Acts that a source holds: declared, or seen where the column holds codes. An act it lacks is no zero."""
         if isinstance(spec.act, str):
             return [spec.act]
         if spec.act.map or spec.act.other:
