@@ -83,7 +83,7 @@ class ReviewData:
     @property
     def private(self) -> bool:
         """Whether a number on the page has not passed disclosure control (`conf_status` is not set)."""
-        return self.estimates.table.column("conf_status").null_count > 0
+        return bool(self.estimates.table.column("conf_status").null_count)
 
 
 def render(data: ReviewData, language: str = "en") -> str:
