@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safercities import config
+from safercities import checks, config
 from safercities.collect.spec import IncidentsSpec, PopulationSpec
 from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
 from safercities.model.estimates import Estimates
@@ -70,7 +69,7 @@ class Observatory:
     def __init__(self, folder: Path, spec: config.ObservatorySpec, progress: Progress | None = None) -> None:
         self.folder = folder
         self.spec = spec
-        self._progress = progress or (lambda what, done, total: None)
+        self.progress = progress or (lambda what, done, total: None)
 
     def __repr__(self) -> str:
         return f"<Observatory {self.spec.observatory.name}: {', '.join(self.spec.sources) or 'no sources'}>"
@@ -112,7 +111,8 @@ class Observatory:
             return collect_population(name, spec, self.folder)
         return collect_incidents(name, spec, self.folder)
 
-    def _named(self, kind: type) -> list[str]:
+    def named(self, kind: type) -> list[str]:
+        """Names of the sources of a kind."""
         return [name for name, spec in self.spec.sources.items() if isinstance(spec, kind)]
 
     # -- places ----------------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ class Observatory:
         """Who lives where, when; None where no source says it."""
         from safercities.places.population import Population
 
-        names = self._named(PopulationSpec)
+        names = self.named(PopulationSpec)
         if not names:
             return None
         specs = {name: spec for name, spec in self.spec.sources.items() if isinstance(spec, PopulationSpec)}
@@ -158,69 +158,9 @@ class Observatory:
     def _located(self) -> dict[str, Located]:
         return {}
 
-    # -- check -----------------------------------------------------------------------------------------------------
-
     def check(self) -> list[Problem]:
         """Every problem in every input: a list, never an exception for what the data do wrong."""
-        found: list[Problem] = []
-        with _gather(found):
-            for geography in self.geographies:
-                found.extend(geography.problems)
-        places_fit = not found or all(p.severity != "error" for p in found)
-        if places_fit:
-            with _gather(found):
-                found.extend(getattr(self.hierarchy, "problems", ()))
-        total = len(self.spec.sources)
-        for done, name in enumerate(self.spec.sources):
-            self._progress(f"check {name}", done, total)
-            with _gather(found):
-                found.extend(self.collect(name).problems)
-                if places_fit and isinstance(self.spec.sources[name], IncidentsSpec):
-                    found.extend(self.locate(name).problems)
-        if places_fit and all(name in self._collected for name in self._named(PopulationSpec)):
-            with _gather(found):
-                found.extend(self.population.problems if self.population else ())
-        with _gather(found):
-            found.extend(self._check_measure())
-        self._progress("check", total, total)
-        return found
-
-    def _check_measure(self) -> Iterator[Problem]:
-        settings = self.spec.measure
-        if not settings.indicators or not self._named(IncidentsSpec):
-            yield problem("nothing-to-measure", file=config.FILE, column="measure")
-        for code in settings.indicators:
-            with _caught() as caught:
-                yield from self._check_indicator(code)
-            yield from caught
-        yield from self._check_breakdowns(settings.by)
-
-    def _check_indicator(self, code: str) -> Iterator[Problem]:
-        from safercities.indicators.catalogue import indicator
-
-        definition = indicator(code)
-        numerator = definition.on().numerator
-        if not self._sources_for(definition):
-            yield problem(
-                "indicator-without-source",
-                file=config.FILE,
-                column="measure.indicators",
-                indicator=code,
-                acts=", ".join(numerator.acts),
-                units=" or ".join(numerator.units),
-            )
-
-    def _check_breakdowns(self, by: Iterable[Sequence[str]]) -> Iterator[Problem]:
-        known = {
-            name for spec in self.spec.sources.values() if isinstance(spec, IncidentsSpec) for name in spec.dimensions
-        }
-        for name in dict.fromkeys(name for combination in by for name in combination):
-            if name == "place":
-                if not self.spec.geographies:
-                    yield problem("place-without-geography", file=config.FILE, column="measure.by")
-            elif name not in known:
-                there = ", ".join(["place", *sorted(known)])
-                yield problem("source-unknown-dimension", file=config.FILE, column="measure.by", name=name, known=there)
+        return checks.check(self)
 
     # -- measure ---------------------------------------------------------------------------------------------------
 
@@ -250,18 +190,20 @@ class Observatory:
         """
         from safercities.indicators.catalogue import indicator
 
+        if lacking := [p for code in codes for p in checks.check_sources(self, indicator(code))]:
+            raise SafercitiesError(lacking)
         asked = [indicator(code) for code in (codes or self.spec.measure.indicators)]
         breakdowns = self.spec.measure.by if by is None else _as_breakdowns(by)
-        if wrong := list(self._check_breakdowns(breakdowns)):
+        if wrong := list(checks.check_breakdowns(self, breakdowns)):
             raise UsageError(wrong) if by is not None else SafercitiesError(wrong)
-        work = [(definition, name) for definition in asked for name in self._sources_for(definition)]
+        work = [(definition, name) for definition in asked for name in self.sources_for(definition)]
         if not work:
             raise SafercitiesError(problem("nothing-to-measure", file=config.FILE, column="measure"))
         parts = []
         for done, (definition, name) in enumerate(work):
-            self._progress(f"measure {definition.code} from {name}", done, len(work))
+            self.progress(f"measure {definition.code} from {name}", done, len(work))
             parts.append(self._measure_one(definition, name, breakdowns, period or self.spec.measure.period))
-        self._progress("measure", len(work), len(work))
+        self.progress("measure", len(work), len(work))
         return Estimates.concat(parts).sort()
 
     def _measure_one(self, definition: Indicator, name: str, by: Sequence[Sequence[str]], period: str) -> Estimates:
@@ -296,7 +238,7 @@ class Observatory:
         assert isinstance(spec, IncidentsSpec)  # noqa: S101 - only such sources reach this point
         return CountsSource.from_located(self.locate(name), covers=spec.covers)
 
-    def _sources_for(self, definition: Indicator) -> list[str]:
+    def sources_for(self, definition: Indicator) -> list[str]:
         """Sources whose unit the indicator counts, and whose acts are, or may be, among its acts."""
         numerator = definition.on().numerator
         return [
@@ -304,11 +246,14 @@ class Observatory:
             for name, spec in self.spec.sources.items()
             if isinstance(spec, IncidentsSpec)
             and spec.unit_of_count in numerator.units
-            and any(numerator.counts(act) for act in self._acts(name, spec))
+            and any(numerator.counts(act) for act in self.acts(name))
         ]
 
-    def _acts(self, name: str, spec: IncidentsSpec) -> list[str]:
+    def acts(self, name: str) -> list[str]:
         """Acts that a source holds: declared, or seen where the column holds codes. An act it lacks is no zero."""
+        spec = self.spec.sources[name]
+        if not isinstance(spec, IncidentsSpec):
+            return []
         if isinstance(spec.act, str):
             return [spec.act]
         if spec.act.map or spec.act.other:
@@ -333,13 +278,12 @@ class Observatory:
     def problems(self) -> list[Problem]:
         """Problems of everything that has been read so far, and of what could not be measured."""
         found = [p for geography in self.geographies for p in geography.problems]
-        found.extend(getattr(self.hierarchy, "problems", ()))
         for name, collected in self._collected.items():
             located = self._located.get(name)
             found.extend(collected.problems)
             found.extend(located.problems if located else ())
         found.extend(self.population.problems if self.population else ())
-        found.extend(self._check_measure())
+        found.extend(checks.check_measure(self))
         return list(dict.fromkeys(found))
 
     def rows(self) -> dict[str, dict[str, int]]:
@@ -378,7 +322,7 @@ class Observatory:
         codes = [code for code in dict.fromkeys([*self.spec.measure.indicators, *there]) if code in there]
         dimensions = {
             info.name: info
-            for name in self._named(IncidentsSpec)
+            for name in self.named(IncidentsSpec)
             if name in self._located
             for info in self._located[name].collected.dimensions
         }
@@ -430,19 +374,3 @@ def _as_breakdowns(by: Sequence[str] | Sequence[Sequence[str]]) -> list[list[str
     if all(isinstance(item, str) for item in by):
         return [[str(item) for item in by]] if by else []
     return [[str(name) for name in item] for item in by]
-
-
-@contextmanager
-def _gather(found: list[Problem]) -> Iterator[None]:
-    """Put the problems of an exception on the list, and go on."""
-    try:
-        yield
-    except SafercitiesError as error:
-        found.extend(error.problems)
-
-
-@contextmanager
-def _caught() -> Iterator[list[Problem]]:
-    caught: list[Problem] = []
-    with _gather(caught):
-        yield caught

@@ -170,7 +170,7 @@ def test_unknown_acts_are_said(measure: Measure) -> None:
     row = measure(data).where(method="count", period="2018").only()
     assert row["value"] == 9
     assert "unknown_acts" in row["quality"]
-    assert "1 cases of this source have no known act" in row["note"]
+    assert "1 cases of this source have no known act, or only a wider one" in row["note"]
 
 
 def test_months_are_annualised(measure: Measure, build: Any) -> None:

@@ -88,7 +88,11 @@ def _code(ledger: Ledger, rule: _Rule, *, totals: bool) -> tuple[pa.Array, list[
     codes = np.array([code for code, _ in coded], dtype=object)
     faults = np.array([fault for _, fault in coded], dtype=object)
     for fault in dict.fromkeys(f for f in faults if f):
-        ledger.warn(fault, encoded.take(faults == fault, False), spec.column, encoded)
+        where = encoded.take(faults == fault, False)
+        if totals and fault == "value-unmapped":  # it may be a total: as one more group it would be counted twice
+            ledger.reject("group-unmapped", where, spec.column, encoded)
+        else:
+            ledger.warn(fault, where, spec.column, encoded)
     _note_unused(ledger, spec, texts)
     seen = list(dict.fromkeys(codes.tolist()))
     dictionary = pa.array([*codes.tolist(), UNKNOWN], pa.string())

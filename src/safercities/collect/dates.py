@@ -30,11 +30,13 @@ _TIME = (
     r"(?:\s*(?P<half>[AaPp])\.?\s?[Mm]\.?)?)?\s*(?P<zone>[Zz]|[+-]\d{2}(?::?\d{2})?|UTC|GMT)?$"
 )
 _NAME = r"(?P<name>\pL+)\.?"
+_DOTTED = r"^(?P<day>\d{1,2})\.\s?(?P<month>\d{1,2})\.\s?(?P<year>\d{4})" + _TIME
+_DOTTED_MDY = r"^(?P<month>\d{1,2})\.\s?(?P<day>\d{1,2})\.\s?(?P<year>\d{4})" + _TIME
 #: Forms of a date; the first that fits is taken. `a` and `b` are day and month in an order to be proved.
 _FORMS = (
     r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})" + _TIME,
     r"^(?P<a>\d{1,2})[/-](?P<b>\d{1,2})[/-](?P<year>\d{4})" + _TIME,
-    r"^(?P<day>\d{1,2})\.\s?(?P<month>\d{1,2})\.\s?(?P<year>\d{4})" + _TIME,
+    _DOTTED,
     r"^(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})"
     r"(?:[T ]?(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?(?P<zone>[Zz])?)?$",
     r"^(?P<day>\d{1,2})(?:st|nd|rd|th|er|º|o)?[-. /]+(?:de |of )?"
@@ -42,7 +44,8 @@ _FORMS = (
     + r"[-, /]+(?:de |del )?(?P<year>\d{4})"
     + _TIME,
     r"^" + _NAME + r"[ .]+(?P<day>\d{1,2})(?:st|nd|rd|th)?,? +(?P<year>\d{4})" + _TIME,
-    r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})$",
+    r"^(?P<year>\d{4})[-/](?P<month>\d{1,2})$",
+    r"^(?P<year>\d{4})\.(?P<month>\d{2})$",  # 2023.1 may be a number that was 2023.10
     r"^(?P<month>\d{1,2})[/](?P<year>\d{4})$",
     r"^" + _NAME + r"[-, /]+(?:de |del )?(?P<year>\d{4})$",
     r"^(?P<year>\d{4})$",
@@ -151,9 +154,11 @@ def parse_dates(values: pa.Array, order: str | None, *, file: str, column: str, 
 
         values = as_text(values)
     dates = Dates.none(len(values))
+    _refuse_fiscal(values, file, column, row_of)
     rest = _fixed_width(values, dates)
     for form in _FORMS:
         if len(rest):
+            form = _DOTTED_MDY if form is _DOTTED and order == "mdy" else form
             rest = _form(form, values, rest, dates, order, (file, column, row_of))
     if len(rest):
         rest = _serials(values, rest, dates)
@@ -161,6 +166,20 @@ def parse_dates(values: pa.Array, order: str | None, *, file: str, column: str, 
         short = pc.match_substring_regex(values.take(pa.array(rest)), _TWO_DIGITS)
         dates.fault[rest[short.to_numpy(zero_copy_only=False)]] = _SHORT_YEAR
     return dates
+
+
+def _refuse_fiscal(values: pa.Array, file: str, column: str, row_of: Callable[[int], int]) -> None:
+    """`2010/11` is November, or the year 2010–11: where every such value could be a year, neither is guessed."""
+    found = pc.extract_regex(values, r"^(?P<year>\d{4})/(?P<next>\d{2})$")
+    at = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
+    if not len(at):
+        return
+    groups = found.take(pa.array(at))
+    year, after = _ints(groups.field("year")), _ints(groups.field("next"))
+    if ((year + 1) % 100 == after).all():
+        first = min((int(index) for index in at), key=row_of)
+        details = {"value": values[first].as_py(), "year": values[first].as_py()[:4]}
+        raise SafercitiesError(problem("date-fiscal", file=file, row=row_of(first), column=column, **details))
 
 
 def _typed(values: pa.Array, file: str, column: str) -> Dates:

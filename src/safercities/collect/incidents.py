@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from safercities.collect.codes import code_acts, code_dimension
 from safercities.collect.columns import Bools, Encoded, as_text, encode, need_columns, to_numbers
@@ -191,6 +192,7 @@ def _counts(ledger: Ledger, spec: IncidentsSpec) -> pa.Array:
     wrong = np.isnan(numbers)
     negative = ~wrong & (numbers < 0)
     fraction = ~wrong & ~negative & np.isfinite(numbers) & (numbers != np.floor(numbers))
+    fraction |= _grouped(encoded.values, spec.decimal)  # 1.000 may be a thousand: 1.234 beside it would be
     huge = ~wrong & (numbers > _MOST)
     ledger.reject("count-missing", encoded.empty, column)
     for code, which in (("count-unreadable", wrong), ("count-fraction", fraction)):
@@ -200,6 +202,14 @@ def _counts(ledger: Ledger, spec: IncidentsSpec) -> pa.Array:
     reject_merged(ledger, column)
     usable = ~(wrong | negative | fraction | huge)
     return pa.array(encoded.take(np.where(usable, numbers, 0).astype(np.int64), 0))
+
+
+def _grouped(values: pa.Array, decimal: str) -> Bools:
+    """Texts such as `1.000`, whose decimal mark may stand for thousands."""
+    if not pa.types.is_string(values.type):
+        return np.zeros(len(values), dtype=bool)
+    found = pc.match_substring_regex(values, rf"^[1-9]\d{{0,2}}[{decimal}]\d{{3}}$")
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def reject_merged(ledger: Ledger, column: str) -> None:

@@ -154,6 +154,7 @@ class Breakdowns:
         flags = (
             np.where(grid.counts < FEW, BIT["few_cases"], 0)
             | np.where(self._incomplete.reshape(column) | ~throughout, BIT["partial_period"], 0)
+            | (BIT["rejected_share"] if self.source.rejected > 1 - KNOWN_ENOUGH else 0)
             | np.where(acts.reshape(column), BIT["unknown_acts"], 0)
             | np.where(known < KNOWN_ENOUGH, BIT["unknown_share"], 0)
             | np.where(placed < KNOWN_ENOUGH, BIT["unlocated_share"], 0)
@@ -204,7 +205,7 @@ class Breakdowns:
     def _count_notes(self, cells: Cells) -> list[str]:
         """What a count cannot say by its flags: cases without a place, or without an act."""
         acts = {
-            str(one): f"{int(n)} cases of this source have no known act and are not counted"
+            str(one): f"{int(n)} cases of this source have no known act, or only a wider one, and are not counted"
             for one, n in zip(self.periods, self.counter.unknown_acts, strict=True)
             if n > 0
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safercities.engine import cube
 from safercities.indicators.spec import Numerator
 from safercities.measure.source import CountsSource
-from safercities.model.dimensions import UNKNOWN
+from safercities.model.dimensions import UNKNOWN, iccs_below
 from safercities.model.estimates import TOTAL
 from safercities.model.periods import Period
 
@@ -102,7 +102,7 @@ class Counter:
             records.filter(pa.array(counted)), ["period", *self._needed], [("period", *keys) for keys in sorted(wanted)]
         )
         amounts = records.column("n").to_numpy()
-        unknown = pc.fill_null(pc.equal(records.column("act"), UNKNOWN), True).to_numpy()
+        unknown = _unsure(records.column("act"), numerator)
         self.all_cases = np.bincount(inside, weights=amounts, minlength=len(periods))
         self.unknown_acts = np.bincount(inside[unknown], weights=amounts[unknown], minlength=len(periods))
 
@@ -169,10 +169,22 @@ def _column(level: str) -> str:
     return f"place_{level}"
 
 
+def _unsure(acts: pa.Array, numerator: Numerator) -> NDArray[np.bool_]:
+    """Which records may be of the definition's acts: no act is known, or only one above them (04 for 0401)."""
+    return _where(
+        acts, lambda act: act == UNKNOWN or any(iccs_below(one, [act]) and one != act for one in numerator.acts)
+    )
+
+
 def _counted(acts: pa.Array, numerator: Numerator) -> NDArray[np.bool_]:
     """Which records are of the definition's acts."""
+    return _where(acts, lambda act: bool(act) and numerator.counts(act))
+
+
+def _where(acts: pa.Array, wanted: Callable[[str], bool]) -> NDArray[np.bool_]:
+    """The records whose act is wanted; a null reads as `_U`."""
     coded = pc.dictionary_encode(acts.cast(pa.string()), null_encoding="encode")
     if isinstance(coded, pa.ChunkedArray):
         coded = coded.combine_chunks()
-    verdicts = np.array([bool(act) and numerator.counts(act) for act in coded.dictionary.to_pylist()], dtype=bool)
+    verdicts = np.array([wanted(act or UNKNOWN) for act in coded.dictionary.to_pylist()], dtype=bool)
     return verdicts[coded.indices.to_numpy(zero_copy_only=False)] if len(coded) else np.zeros(0, dtype=bool)

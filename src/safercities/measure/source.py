@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from safercities.collect.records import DimensionInfo
+from safercities.collect.records import Collected, DimensionInfo
 from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.model.periods import Calendar, Period
 from safercities.places.locate import Located
@@ -22,6 +22,7 @@ from safercities.places.locate import Located
 FINENESS: tuple[Calendar, ...] = ("year", "quarter", "month", "week", "day")
 #: How likely a run of empty days at an end is, if it is chance, before the source looks cut off there.
 CHANCE = 0.01
+_UNIT = {"year": "Y", "month": "M"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class CountsSource:
         Whether somebody said so; otherwise `covers` is what was seen, and the ends may be cut off (`complete`).
     dimensions, levels
         What the records can be broken down by.
+    today
+        No period that ends later is complete.
+    rejected
+        Share of the rows that were rejected, without those that repeat an id.
     """
 
     name: str
@@ -55,6 +60,8 @@ class CountsSource:
     covers_declared: bool
     dimensions: Mapping[str, DimensionInfo]
     levels: tuple[str, ...] = ()
+    today: date = field(default_factory=date.today)
+    rejected: float = 0.0
 
     @classmethod
     def from_located(cls, located: Located, covers: str | None = None) -> CountsSource:
@@ -71,6 +78,8 @@ class CountsSource:
             If nothing is said and there is no record to see it from.
         """
         records = located.collected
+        if records.rows_read and not records.table.num_rows:
+            raise SafercitiesError(problem("source-all-rejected", file=records.file, source=records.source))
         if covers is None and records.table.num_rows == 0:
             raise SafercitiesError(problem("source-without-period", file=records.file, source=records.source))
         return cls(
@@ -83,6 +92,7 @@ class CountsSource:
             covers_declared=covers is not None,
             dimensions={info.name: info for info in records.dimensions},
             levels=located.levels,
+            rejected=_rejected(records),
         )
 
     @cached_property
@@ -119,6 +129,8 @@ class CountsSource:
         the precision) from the first to the last, a run of ln(0.01) / ln(1 − s) empty ones at an end is a 1 in 100
         event; a longer one means that the source was cut off.
         """
+        if period.end > self.today or any(gap.overlaps(period) for gap in self.gaps):
+            return False
         slack = timedelta(days=0 if self.covers_declared else self._slack)
         return self.covers.start - slack <= period.start and period.end <= self.covers.end + slack
 
@@ -126,25 +138,54 @@ class CountsSource:
         """The part of a period that is covered and holds all of the period's records; None where there is none."""
         if self.complete(period):
             return period
-        if not self.covers.overlaps(period):
+        if not self.covers.overlaps(period) or any(gap.overlaps(period) for gap in self.gaps):
             return None
-        part = Period(max(period.start, self.covers.start), min(period.end, self.covers.end))
+        start, end = max(period.start, self.covers.start), min(period.end, self.covers.end, self.today)
+        if end < start:
+            return None
+        part = Period(start, end)
         inside = (self.days >= _day(period.start)) & (self.days <= _day(period.end))
         outside = inside & ((self.days < _day(part.start)) | (self.days > _day(part.end)))
         return None if outside.any() else part
 
     @cached_property
+    def gaps(self) -> tuple[Period, ...]:
+        """Stretches between the first and the last record that are empty beyond chance, where nothing is said.
+
+        As for the ends, but over all runs of empty units together: a file of one year may be missing.
+        """
+        if self.covers_declared or len(self._units) < 2:
+            return ()
+        run = self._run(CHANCE / len(self._units))
+        empty = np.diff(self._units).astype(int) - 1
+        after = np.flatnonzero(empty > run)
+        slack = np.minimum(run, (empty[after] - 1) // 2)  # the edges of a gap may be chance
+        starts = (self._units[after] + 1 + slack).astype("datetime64[D]")
+        ends = (self._units[after + 1] - slack).astype("datetime64[D]")
+        return tuple(Period(a.item(), (b - 1).item()) for a, b in zip(starts, ends, strict=True))
+
+    @cached_property
+    def _units(self) -> NDArray[np.datetime64]:
+        """The days (or months, or years) that have records."""
+        return np.unique(self.days.astype(f"datetime64[{_UNIT.get(self.precision, 'D')}]"))
+
+    def _run(self, chance: float) -> int:
+        """Longest run of empty units that is at least so likely; 0 where every unit has records."""
+        share = len(self._units) / (int((self._units[-1] - self._units[0]).astype(int)) + 1)
+        return 0 if share >= 1 else math.floor(math.log(chance) / math.log(1 - share))
+
+    @cached_property
     def _slack(self) -> int:
         """Longest run of empty days at an end that chance explains; 0 where every unit has records."""
-        unit = {"year": "Y", "month": "M"}.get(self.precision, "D")
-        seen = np.unique(self.days.astype(f"datetime64[{unit}]"))
-        if len(seen) < 2:
+        if len(self._units) < 2:
             return 0
-        share = len(seen) / (int((seen[-1] - seen[0]).astype(int)) + 1)
-        if share >= 1:
-            return 0
-        run = math.floor(math.log(CHANCE) / math.log(1 - share))
-        return run * {"Y": 366, "M": 31, "D": 1}[unit]
+        return self._run(CHANCE) * {"year": 366, "month": 31}.get(self.precision, 1)
+
+
+def _rejected(records: Collected) -> float:
+    """Share of the rows that were rejected for other reasons than a repeated id: they may be cases of any period."""
+    faults = records.rejects.filter(pc.invert(pc.starts_with(records.rejects.column("code"), "id-twice")))
+    return len(pc.unique(faults.column("row"))) / records.rows_read if records.rows_read else 0.0
 
 
 def days_of(table: pa.Table) -> NDArray[np.datetime64]:

@@ -11,7 +11,10 @@ FLAGS: dict[str, str] = {
     "population_interpolated": "the population was interpolated between two years",
     "population_carried": "the population of another year was used",
     "unlocated_share": "more than 5 % of the cases could not be placed: the parts are understated",
-    "unknown_acts": "more than 5 % of the source's cases have no known act: the count may be understated",
+    "unknown_acts": (
+        "more than 5 % of the source's cases have no known act, or only a wider one: the count may be understated"
+    ),
+    "rejected_share": "more than 5 % of the source's rows were rejected: the count may be understated",
     "smoothed": "drawn towards the average of comparable places: not what was recorded there",
 }
 

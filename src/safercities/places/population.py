@@ -239,8 +239,10 @@ class _Tree:
         for index, part in enumerate(given):
             total.fill_from(part.series(asked, self.ids, self.years), 1 << index)
         for parent, groups in enumerate(self._below):
-            for children, valid in groups:
-                total.add_up(parent, children, valid)
+            # a level without any number says nothing; of several with numbers none may be in part
+            told = [(c, valid) for c, valid in groups if not np.isnan(total.value[c]).all()]
+            for children, valid in told:
+                total.add_up(parent, children, valid, told)
         return total
 
 

@@ -16,6 +16,7 @@ from safercities.places.covers import Cell, cover, parts_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Children = tuple[Ints, NDArray[np.bool_]]  # of one level: their numbers, and whether each exists in each year
 _INTERPOLATED, _CARRIED = 1, 2
 #: A total and its parts may differ by so much of the total, or by one for each part (rounding).
 _TOLERANCE = 1e-3
@@ -40,11 +41,18 @@ class Series:
         take = np.isnan(self.value) & ~np.isnan(other.value)
         self.value[take], self.flags[take], self.used[take] = other.value[take], other.flags[take], source
 
-    def add_up(self, parent: int, children: Ints, valid: NDArray[np.bool_]) -> None:
-        """Where the parent is unknown: the sum over the children that exist, if all of them are known."""
+    def add_up(self, parent: int, children: Ints, valid: NDArray[np.bool_], others: Sequence[Children] = ()) -> None:
+        """Where the parent is unknown: the sum over the children that exist, if all of them are known.
+
+        Children of parallel levels (`others`) with more people show that these are not the whole: then there is none.
+        """
         value = self.value[children]
         complete = valid.any(axis=0) & (~np.isnan(value) | ~valid).all(axis=0)
-        take = np.flatnonzero(np.isnan(self.value[parent]) & complete)
+        if others:
+            most = np.max([np.nansum(np.where(there, self.value[c], 0.0), axis=0) for c, there in others], axis=0)
+            complete &= np.where(valid, value, 0.0).sum(axis=0) >= most * (1 - _TOLERANCE)
+        # a number of its own in one year and a sum in the next would make a change where there is none
+        take = np.flatnonzero(complete) if np.isnan(self.value[parent]).all() else np.empty(0, dtype=np.int64)
         if len(take):
             self.value[parent, take] = np.where(valid, value, 0.0).sum(axis=0)[take]
             for bits in (self.flags, self.used):

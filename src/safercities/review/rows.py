@@ -64,6 +64,7 @@ class Cell:
     rate: Number | None = None
     smoothed: Number | None = None
     standardised: Number | None = None
+    version: str = ""
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -129,8 +130,13 @@ class Series:
 
     @property
     def complete(self) -> list[Cell]:
-        """Periods up to the review's own that the source covers as a whole."""
-        return [cell for cell in self.trend if not cell.partial and cell.period <= self.period]
+        """Periods up to the review's own that the source covers as a whole, under the same definition."""
+        version = self.now.version if self.now is not None else None
+        return [
+            cell
+            for cell in self.trend
+            if not cell.partial and cell.period <= self.period and version in (None, cell.version)
+        ]
 
 
 class Shown:
@@ -168,7 +174,8 @@ class Shown:
         for row in rows:
             codes = {dim: row[dim] for dim in dims if row[dim] != TOTAL}
             cell = cells.setdefault(
-                (row["place"], row["period"], *(row[dim] for dim in dims)), Cell(row["place"], row["period"], codes)
+                (row["place"], row["period"], *(row[dim] for dim in dims)),
+                Cell(row["place"], row["period"], codes, version=row["version"] or ""),
             )
             kind = slot(row["unit"] or "", row["method"] or "", row["quality"] or "")
             if getattr(cell, kind) is None:  # of several smoothers the first is shown; the workbook has them all

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from safercities.model.dimensions import age_range
 from safercities.model.estimates import UNKNOWN
+from safercities.model.periods import Period
 from safercities.model.quality import FLAGS
 from safercities.review.changes import Change, change
 from safercities.review.i18n import Texts
@@ -45,9 +46,9 @@ class Words:
         return str(self.data.hierarchy[place].name) if place in self.data.hierarchy else place
 
     def version(self, indicator: str) -> Version | None:
-        """The newest definition of an indicator."""
+        """The definition of an indicator that is in force in the review's period."""
         found = self.data.indicators.get(indicator)
-        return found.on() if found is not None else None
+        return found.on(Period.parse(self.data.period).start) if found is not None else None
 
     def indicator(self, indicator: str) -> str:
         """Label of an indicator; its code where the catalogue lacks it."""

@@ -1,0 +1,137 @@
+"""Checks an observatory as a whole: every input, and whether what is asked for can be measured from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from safercities import config
+from safercities.collect.spec import IncidentsSpec, PopulationSpec
+from safercities.model.errors import Problem, SafercitiesError, Severity, problem
+
+if TYPE_CHECKING:
+    from safercities.indicators.spec import Indicator, Numerator
+    from safercities.observatory import Observatory
+
+
+def check(observatory: Observatory) -> list[Problem]:
+    """Every problem in every input; what one file does wrong does not hide the others."""
+    found: list[Problem] = []
+    with _gather(found):
+        found.extend(p for geography in observatory.geographies for p in geography.problems)
+        _ = observatory.hierarchy
+    places_fit = not any(p.severity is Severity.ERROR for p in found)
+    read: set[str] = set()
+    total = len(observatory.spec.sources)
+    for done, (name, spec) in enumerate(observatory.spec.sources.items()):
+        observatory.progress(f"check {name}", done, total)
+        with _gather(found):
+            found.extend(observatory.collect(name).problems)
+            read.add(name)
+            if places_fit and isinstance(spec, IncidentsSpec):
+                found.extend(observatory.locate(name).problems)
+    if places_fit and read.issuperset(observatory.named(PopulationSpec)):
+        with _gather(found):
+            found.extend(observatory.population.problems if observatory.population else ())
+    with _gather(found):
+        found.extend(check_measure(observatory))
+    observatory.progress("check", total, total)
+    return found
+
+
+def check_measure(observatory: Observatory) -> Iterator[Problem]:
+    """Whether `[measure]` fits the sources, and the sources it."""
+    from safercities.indicators.catalogue import indicator
+
+    settings = observatory.spec.measure
+    if not settings.indicators or not observatory.named(IncidentsSpec):
+        yield problem("nothing-to-measure", file=config.FILE, column="measure")
+    used: set[str] = set()
+    for code in settings.indicators:
+        found: list[Problem] = []
+        with _gather(found):
+            definition = indicator(code)
+            used.update(observatory.sources_for(definition))
+            found.extend([*check_sources(observatory, definition), *check_acts(observatory, definition)])
+        yield from found
+    yield from check_breakdowns(observatory, settings.by)
+    for name in observatory.named(IncidentsSpec):
+        if name not in used:  # all of its records would vanish in silence
+            yield problem("source-unused", file=config.FILE, column=f"sources.{name}", source=name)
+
+
+def check_sources(observatory: Observatory, definition: Indicator) -> Iterator[Problem]:
+    """An indicator that no source can answer."""
+    numerator = definition.on().numerator
+    if not observatory.sources_for(definition):
+        yield problem(
+            "indicator-without-source",
+            file=config.FILE,
+            column="measure.indicators",
+            indicator=definition.code,
+            acts=", ".join(numerator.acts),
+            units=" or ".join(numerator.units),
+        )
+
+
+def check_acts(observatory: Observatory, definition: Indicator) -> Iterator[Problem]:
+    """Sources that say themselves that they hold only a part of what an indicator counts."""
+    numerator = definition.on().numerator
+    for name in observatory.sources_for(definition):
+        spec = observatory.spec.sources[name]
+        declared = isinstance(spec, IncidentsSpec) and (isinstance(spec.act, str) or spec.act.map or spec.act.other)
+        held = observatory.acts(name)
+        if declared and not all(holds(held, act, numerator) for act in numerator.acts):
+            yield problem(
+                "indicator-part-of-acts",
+                file=config.FILE,
+                column=f"sources.{name}.act",
+                indicator=definition.code,
+                acts=", ".join(numerator.acts),
+                source=name,
+                held=", ".join(dict.fromkeys(act for act in held if numerator.counts(act))),
+            )
+
+
+def holds(held: Iterable[str], act: str, numerator: Numerator) -> bool:
+    """Whether acts hold all of one ICCS act: itself, or every act directly in it that the numerator counts.
+
+    Examples
+    --------
+    >>> from safercities.indicators.spec import Numerator
+    >>> robbery = Numerator(acts=["0401"], units=["victims"])
+    >>> holds(["0401", "0502"], "0401", robbery), holds(["04011"], "0401", robbery)
+    (True, False)
+    >>> holds(["04011", "04012", "04013", "04014", "04019"], "0401", robbery)
+    True
+    """
+    from safercities.model.dimensions import code_list
+
+    held = set(held)
+    if act in held:
+        return True
+    parts = [part for part in code_list("ICCS").children(act) if numerator.counts(part)]
+    return bool(parts) and all(holds(held, part, numerator) for part in parts)
+
+
+def check_breakdowns(observatory: Observatory, by: Iterable[Sequence[str]]) -> Iterator[Problem]:
+    """Breakdowns that no source has."""
+    specs = [spec for spec in observatory.spec.sources.values() if isinstance(spec, IncidentsSpec)]
+    known = {name for spec in specs for name in spec.dimensions}
+    for name in dict.fromkeys(name for combination in by for name in combination):
+        if name == "place":
+            if not observatory.spec.geographies:
+                yield problem("place-without-geography", file=config.FILE, column="measure.by")
+        elif name not in known:
+            there = ", ".join(["place", *sorted(known)])
+            yield problem("source-unknown-dimension", file=config.FILE, column="measure.by", name=name, known=there)
+
+
+@contextmanager
+def _gather(found: list[Problem]) -> Iterator[None]:
+    """Put the problems of an exception on the list, and go on."""
+    try:
+        yield
+    except SafercitiesError as error:
+        found.extend(error.problems)

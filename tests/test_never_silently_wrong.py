@@ -1,0 +1,155 @@
+"""Numbers that were once wrong, or cases that once vanished, without a word: each is refused, flagged or said."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from itertools import pairwise
+
+import pytest
+
+import mini
+import safercities as sc
+from safercities.model.errors import SafercitiesError
+
+HEAD = "date,lon,lat,sex\n"
+UNDECLARED = mini.TOML.replace('covers = "2023/2024"\n', "")
+
+
+def city(estimates, method="count"):
+    """Value of the whole city by period."""
+    rows = estimates.where(place="XA-MIN").totals().rows()
+    return {row["period"]: row for row in rows if row["method"].startswith(method)}
+
+
+def codes(observatory):
+    return {problem.code for problem in observatory.check()}
+
+
+def cases(*days: str) -> str:
+    return HEAD + "".join(f"{day},0.5,0.5,woman\n" for day in days)
+
+
+def test_a_row_of_totals_in_a_population_is_not_one_more_group(tmp_path):
+    lines = [line for line in mini.people().splitlines() if line]
+    lines += [f"0{ward},{year},Total,2000" for ward in range(1, 5) for year in (2023, 2024)]
+    observatory = sc.open(mini.build(tmp_path, people="\n".join(lines) + "\n"))
+    assert "group-unmapped" in codes(observatory)
+    assert city(observatory.measure(), "crude")["2023"]["denominator"] == 8000
+
+
+def test_all_rows_rejected_is_not_a_zero(tmp_path):
+    observatory = sc.open(mini.build(tmp_path, robberies=cases(*["05.01.23"] * 50)))
+    with pytest.raises(SafercitiesError, match="not a zero"):
+        observatory.measure()
+
+
+def test_many_rejected_rows_are_flagged(tmp_path):
+    rows = cases(*["2023-02-31"] * 5, *["2023-05-05"] * 5, *["2024-05-05"] * 5)
+    found = city(sc.open(mini.build(tmp_path, robberies=rows)).measure())
+    assert all("rejected_share" in row["quality"] for row in found.values())
+
+
+def test_a_header_without_rows_is_a_warning(tmp_path):
+    assert "rows-none" in {
+        p.code for p in sc.open(mini.build(tmp_path, robberies=HEAD)).check() if p.severity == "warning"
+    }
+
+
+def test_a_year_that_is_not_over_is_partial_whatever_is_said(tmp_path):
+    this_year = datetime.date.today().year
+    toml = mini.TOML.replace("2023/2024", f"2023/{this_year + 1}")
+    observatory = sc.open(mini.build(tmp_path, toml=toml))
+    for period, row in city(observatory.measure()).items():
+        assert ("partial_period" in row["quality"]) == (period >= str(this_year))
+    assert observatory.review_data().period == str(this_year - 1)
+
+
+def test_a_missing_year_is_not_a_zero(tmp_path):
+    day = datetime.date(2021, 1, 1)
+    days = [day + datetime.timedelta(days=n) for n in range(4 * 365 + 1)]
+    rows = cases(*(str(d) for d in days if d.year != 2023))
+    estimates = sc.open(mini.build(tmp_path, toml=UNDECLARED, robberies=rows)).measure()
+    assert "2023" not in city(estimates)
+    assert "partial_period" not in city(estimates)["2022"]["quality"]
+
+
+def test_the_city_does_not_get_the_people_of_a_part_of_it(tmp_path):
+    beat = {"type": "FeatureCollection", "features": [mini.areas()["features"][0]]}
+    beat["features"][0]["properties"] = {"code": "B1", "name": "Beat"}
+    toml = mini.TOML.replace(
+        "[[geographies]]",
+        '[[geographies]]\nlevel = "beat"\nfile = "beat.geojson"\nid = "code"\nname = "name"\n\n[[geographies]]',
+        1,
+    )
+    people = (
+        mini.people().replace("02,2023,F,1000\n", "").replace("02,2023,M,1000\n", "") + "B1,2023,F,100\nB1,2023,M,100\n"
+    )
+    folder = mini.build(tmp_path, toml=toml, people=people)
+    (folder / "beat.geojson").write_text(json.dumps(beat))
+    assert "2023" not in city(sc.open(folder).measure(), "crude")
+
+
+def test_the_denominator_does_not_change_its_basis_between_years(tmp_path):
+    people = mini.people() + "XA-MIN,2023,F,40000\nXA-MIN,2023,M,40000\n"
+    found = city(sc.open(mini.build(tmp_path, people=people)).measure(), "crude")
+    assert found["2023"]["denominator"] == 80000
+    assert "2024" not in found
+
+
+def test_cases_coded_above_the_act_are_flagged(tmp_path):
+    toml = mini.TOML.replace('act = "0401"', 'act = { column = "a", map = { r = "0401", p = "04" } }')
+    rows = "date,lon,lat,sex,a\n" + "2023-01-05,0.5,0.5,woman,r\n" * 30 + "2023-01-05,0.5,0.5,woman,p\n" * 30
+    found = city(sc.open(mini.build(tmp_path, toml=toml, robberies=rows)).measure())["2023"]
+    assert found["value"] == 30
+    assert "unknown_acts" in found["quality"]
+
+
+def test_a_source_of_a_part_of_the_acts_is_said(tmp_path):
+    observatory = sc.open(mini.build(tmp_path, toml=mini.TOML.replace('act = "0401"', 'act = "04011"')))
+    (fault,) = [p for p in observatory.check() if p.code == "indicator-part-of-acts"]
+    assert "04011" in fault.what
+
+
+def test_a_source_that_no_indicator_counts_is_said(tmp_path):
+    more = mini.TOML + (
+        '[sources.thefts]\nkind = "incidents"\nfile = "robberies.csv"\nwhen = "date"\nact = "0502"\nunit = "victims"\n'
+    )
+    observatory = sc.open(mini.build(tmp_path, toml=more))
+    (fault,) = [p for p in observatory.check() if p.code == "source-unused"]
+    assert "thefts" in fault.what
+
+
+def test_an_indicator_asked_for_by_name_without_a_source_is_refused(tmp_path):
+    with pytest.raises(SafercitiesError, match="no source"):
+        sc.open(mini.build(tmp_path)).measure("recorded.robbery", "sdg.16.1.1")
+
+
+def test_a_declared_order_holds_for_dots_too(tmp_path):
+    toml = mini.TOML.replace('when = "date"', 'when = "date"\ndate_order = "mdy"')
+    observatory = sc.open(mini.build(tmp_path, toml=toml, robberies=cases("03.04.2023", "12.11.2023")))
+    when = observatory.collect("robberies").table.column("when").to_pylist()
+    assert [(d.month, d.day) for d in when] == [(3, 4), (12, 11)]
+
+
+def test_a_month_after_a_dot_needs_both_digits(tmp_path):
+    observatory = sc.open(mini.build(tmp_path, robberies=cases("2023.1", "2023.11")))
+    collected = observatory.collect("robberies")
+    assert [d.month for d in collected.table.column("when").to_pylist()] == [11]
+    assert collected.rows_rejected == 1
+
+
+def test_a_count_that_may_be_thousands_is_rejected(tmp_path):
+    toml = mini.TOML.replace('unit = "victims"', 'unit = { column = "c", of = "victims" }')
+    rows = "date,lon,lat,sex,c\n2023-01-05,.5,.5,woman,1.000\n2024-01-05,.5,.5,man,250\n"
+    collected = sc.open(mini.build(tmp_path, toml=toml, robberies=rows)).collect("robberies")
+    assert collected.table.column("n").to_pylist() == [250]
+    assert collected.rows_rejected == 1
+
+
+def test_years_that_begin_in_mid_year_are_not_months(tmp_path):
+    rows = cases(*(f"{a}/{b % 100:02d}" for a, b in pairwise(range(2010, 2013))))
+    with pytest.raises(SafercitiesError, match="2010-11"):
+        sc.open(mini.build(tmp_path, toml=UNDECLARED, robberies=rows)).collect("robberies")
+    months = cases("2010/03", "2010/11")
+    assert sc.open(mini.build(tmp_path, toml=UNDECLARED, robberies=months)).collect("robberies").rows_rejected == 0
