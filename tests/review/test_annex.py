@@ -63,3 +63,19 @@ def test_names_of_sheets_fit_and_differ(city, make_indicator):
 
 def test_control_characters_do_not_break_it(city):
     assert sheet(city.data(title="a\x00b"), "Read me")[0][0] == "State of Safety in a\ufffdb, 2018"
+
+
+def test_a_sheet_can_be_read_as_it_opens(city):
+    book = load_workbook(BytesIO(annex(city.data())))
+    sheet = book["sdg.16.1.1"]
+    assert sheet.freeze_panes == "A2"
+    assert sheet.auto_filter.ref == sheet.dimensions
+    assert sheet["A1"].font.bold
+    assert sheet.column_dimensions["D"].width > 20
+    assert book["Read me"].column_dimensions["B"].width > 40
+
+
+def test_the_first_sheet_says_that_it_is_private_and_names_each_source(city):
+    rows = sheet(city.data(), "Read me")
+    assert rows[1][0] == "Not for publication."
+    assert rows[-1] == ("police", "Police records", "homicides.csv", "ab" * 32)

@@ -284,3 +284,45 @@ def test_places_without_population_are_named_and_have_no_rate(city):
     drawing = re.search(r'<svg[^>]*class="map".*?</svg>', page, re.S)[0]
     assert len(re.findall(r'fill="url\(#where0-0-map-none\)"[^>]*><title>', drawing)) == 2
     assert "no rate: no population or no data</text>" in drawing
+
+
+def test_places_of_one_name_are_told_apart(city):
+    homonyms = [replace(area, name="Centro") if area.id in ("N003", "N007") else area for area in city.areas]
+    page = render(city.data(hierarchy=Hierarchy([city.place, *homonyms])))
+    assert "Centro (N003)" in page
+    assert "Centro (N007)" in page
+    assert "Area 1<" in page  # a name that stands once stays as it is
+
+
+def test_places_of_one_name_are_told_apart_by_the_place_above(city):
+    above = [Place("D1", "North", "district", city.place.id), Place("D2", "South", "district", city.place.id)]
+    homonyms = [
+        replace(area, name="Centro", parent="D1" if area.id == "N003" else "D2")
+        if area.id in ("N003", "N007")
+        else area
+        for area in city.areas
+    ]
+    page = render(city.data(hierarchy=Hierarchy([city.place, *above, *homonyms])))
+    assert "Centro (North)" in page
+    assert "Centro (South)" in page
+
+
+def test_the_contents_lead_to_every_section(page):
+    contents = page[page.index('class="contents"') : page.index("<main")]
+    assert re.findall(r'href="#(\w+)"', contents) == re.findall(r'<section aria-labelledby="(\w+)"', page)
+
+
+def test_two_tables_never_share_a_name(city):
+    rows = city.rows() + city.rows(source="health", rate=35)
+    page = render(city.data(estimates=Estimates.from_rows(rows, ["sex", "age"])))
+    labels = re.findall(r'role="region" aria-label="([^"]*)"', page)
+    assert len(labels) == len(set(labels))
+
+
+def test_levels_stand_in_the_order_of_the_observatory(city):
+    above = [Place("Z1", "North", "district", city.place.id)]
+    rows = city.rows() + [row | {"place": "Z1"} for row in city.rows() if row["place"] == "N003"]
+    data = city.data(
+        estimates=Estimates.from_rows(rows, ["sex", "age"]), hierarchy=Hierarchy([city.place, *above, *city.areas])
+    )
+    assert re.findall(r"<small>\((\w+)\)", render(data)) == ["district", "neighbourhood"]

@@ -10,6 +10,7 @@ from babel.messages.extract import extract_from_dir
 
 import safercities.review
 from safercities.indicators.catalogue import catalogue as indicators
+from safercities.model.dimensions import dimension, dimensions
 from safercities.model.quality import FLAGS
 from safercities.review.annex import COLUMNS
 from safercities.review.build import render
@@ -64,6 +65,13 @@ def test_quality_flags_and_labels_of_indicators_are_translated(language):
     found = catalogue(language)
     for text in [*FLAGS.values(), *(entry.on().label for entry in indicators().values())]:
         assert found.get(text) is not None, f"{language}.po lacks: {text}"
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_known_breakdowns_are_translated(language):
+    found = catalogue(language)
+    for name in dimensions():
+        assert found.get(dimension(name).label) is not None, f"{language}.po lacks: {dimension(name).label}"
 
 
 def test_spanish_has_the_definitions_and_the_columns_too():

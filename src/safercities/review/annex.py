@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
 
 from safercities.model.estimates import MEASURES
 from safercities.model.quality import FLAGS
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1980, 1, 1)
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+#: Width of a column in characters, where 12 is not enough.
+_WIDTHS = {"indicator": 26, "place_name": 28, "unit": 14, "method": 30, "quality": 30, "source": 16, "note": 40}
 
 COLUMNS: dict[str, str] = {
     "indicator": "code of the indicator",
@@ -57,7 +62,7 @@ def annex(data: ReviewData) -> bytes:
     """
     book = Workbook(write_only=True)
     texts = Texts(data.languages[0] if data.languages else "en")
-    _sheet(book, texts.gettext("Read me"), _read_me(data, texts), set())
+    _sheet(book, texts.gettext("Read me"), _read_me(data, texts), set(), widths=[26, 48, 68])
     table = Shown(data).estimates.table
     words = Words(texts, data)
     names: set[str] = {texts.gettext("Read me").lower()}
@@ -68,7 +73,7 @@ def annex(data: ReviewData) -> bytes:
         mine = [row for row in rows if row["indicator"] == code]
         if mine:
             body = ([_cell(row, name, words) for name in header] for row in mine)
-            _sheet(book, code, [header, *body], names)
+            _sheet(book, code, [header, *body], names, widths=[_WIDTHS.get(name, 12) for name in header], table=True)
     book.properties.creator = "safercities"
     book.properties.created = book.properties.modified = _EPOCH
     buffer = BytesIO()
@@ -89,6 +94,8 @@ def _read_me(data: ReviewData, texts: Texts) -> Iterator[Sequence[object]]:
     yield [texts.gettext("State of Safety in {place}, {period}", place=data.title, period=texts.period(data.period))]
     if data.synthetic:
         yield [texts.gettext("Synthetic data.")]
+    elif data.private:
+        yield [texts.gettext("Not for publication.")]
     yield [texts.gettext("Made with safercities {version}.", version=data.version)]
     yield []
     yield [texts.gettext("Column"), texts.gettext("Meaning")]
@@ -101,17 +108,36 @@ def _read_me(data: ReviewData, texts: Texts) -> Iterator[Sequence[object]]:
     yield [texts.gettext("Indicator"), texts.gettext("Definition")]
     yield from ([code, texts.lookup(found.on().definition)] for code, found in data.indicators.items())
     yield []
-    yield [texts.gettext("Source"), texts.gettext("File"), "SHA-256"]
-    yield from ([source.label, source.file, source.sha256] for source in data.sources)
+    yield [texts.gettext("Source"), texts.gettext("Name"), texts.gettext("File"), "SHA-256"]
+    yield from ([source.name, source.label, source.file, source.sha256] for source in data.sources)
 
 
-def _sheet(book: Workbook, name: str, rows: Iterable[Sequence[object]], names: set[str]) -> None:
+def _sheet(
+    book: Workbook,
+    name: str,
+    rows: Iterable[Sequence[object]],
+    names: set[str],
+    *,
+    widths: Sequence[int],
+    table: bool = False,
+) -> None:
+    """One sheet; a table's first row is its header: bold, always in sight, with filters."""
     sheet = book.create_sheet(_sheet_name(name, names))
-    for row in rows:
-        sheet.append([_safe(sheet, value) for value in row])
+    for number, width in enumerate(widths, start=1):  # before the rows: a sheet is written as it grows
+        sheet.column_dimensions[get_column_letter(number)].width = width
+    sheet.freeze_panes = "A2" if table else None
+    last = 0
+    for last, row in enumerate(rows, start=1):
+        cells = [_safe(sheet, value) for value in row]
+        if table and last == 1:
+            for cell in cells:
+                cell.font = Font(bold=True)
+        sheet.append(cells)
+    if table:
+        sheet.auto_filter.ref = f"A1:{get_column_letter(len(widths))}{last}"
 
 
-def _safe(sheet: Any, value: object) -> object:
+def _safe(sheet: Any, value: object) -> Any:
     """A cell that no spreadsheet takes for a formula."""
     if not isinstance(value, str):
         return value

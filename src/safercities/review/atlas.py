@@ -25,7 +25,9 @@ def chart_map(words: Words, series: Series, geography: Geography, cells: Sequenc
     rate = any(cell.shown(rate=True) for cell in cells)
     layer = Layer(
         values=np.array([_value(cell, rate) for cell in found], dtype=np.float64),
-        titles=[_title(words, place.name, cell) for place, cell in zip(geography.places, found, strict=True)],
+        titles=[
+            _title(words, words.place(place.id), cell) for place, cell in zip(geography.places, found, strict=True)
+        ],
         unreliable=np.array([cell is not None and "few_cases" in cell.flags for cell in found], dtype=bool),
     )
     areas = Areas(np.asarray(geography.geometries, dtype=object), geography.crs)

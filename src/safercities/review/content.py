@@ -136,7 +136,10 @@ def _card(words: Words, painter: Painter, series: Series, uid: str) -> Card:
         count=f"{words.value(count)} {words.unit(series.count_unit, count.value or 0)}" if count is not None else "",
         changes=changes,
         sparkline=painter.sparkline(series, uid),
-        notes=words.flags(cell.flags) if cell is not None else [texts.gettext("no data for this period")],
+        notes=[
+            capital(text)
+            for text in (words.flags(cell.flags) if cell is not None else [texts.gettext("no data for this period")])
+        ],
     )
 
 
@@ -176,7 +179,7 @@ def _levels(series: Series, data: ReviewData) -> dict[str, list[Cell]]:
     for cell in series.places:
         if not cell.codes and cell.place in data.hierarchy:
             levels.setdefault(data.hierarchy[cell.place].level, []).append(cell)
-    return levels
+    return {level: levels[level] for level in data.hierarchy.levels if level in levels}
 
 
 def _who(words: Words, painter: Painter, main: Sequence[Series]) -> Sequence[Who]:
@@ -225,9 +228,18 @@ def _foreign(version: Version | None) -> tuple[str, ...]:
 def _population(words: Words, cell: Cell | None, series: Series) -> str:
     texts = words.texts
     if cell is None or cell.rate is None or not cell.rate.denominator:
-        parts = [place for place in series.places if not place.codes and place.shown(rate=True)]
-        if parts:
-            return texts.ngettext("of {n} place only", "of {n} places, not of the whole", len(parts))
+        parts = {
+            level: sum(cell.shown(rate=True) is not None for cell in cells)
+            for level, cells in _levels(series, words.data).items()
+        }
+        if any(parts.values()):
+            return "; ".join(
+                texts.ngettext(
+                    "of {n} place only ({level})", "of {n} places ({level}), not of the whole", n,
+                    level=words.level(level),
+                )
+                for level, n in parts.items() if n
+            )  # fmt: skip
         return texts.gettext("none: only numbers of cases are given")
     people = texts.number(cell.rate.denominator)
     return texts.gettext("{people} person-years in {period}", people=people, period=texts.period(series.period))

@@ -95,6 +95,8 @@ class Painter:
         )
         label, unit = self.words.indicator(several[0].indicator), self._unit(several[0], rate)
         title = texts.gettext("{label}, {unit}", label=label, unit=unit)
+        if many:
+            title = texts.gettext("{label} by source, {unit}", label=label, unit=unit)
         return Figure(
             uid=uid,
             title=title,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from safercities.model.dimensions import age_range
@@ -16,6 +18,7 @@ from safercities.review.rows import Cell, Number, Series
 
 if TYPE_CHECKING:
     from safercities.indicators.spec import Version
+    from safercities.model.places import Place
     from safercities.review.build import ReviewData
 
 #: SDMX codes of ages that words are made for; others keep the label that the source gives.
@@ -40,10 +43,33 @@ class Words:
     # -- names -----------------------------------------------------------------------------------------------------
 
     def place(self, place: str) -> str:
-        """Name of a place; its id where the hierarchy does not know it."""
+        """Name of a place; its id where the hierarchy does not know it.
+
+        Places that share level and name are told apart by the place that they lie in, else by their ids.
+        """
         if place == self.data.place.id:
             return self.data.place.name
-        return str(self.data.hierarchy[place].name) if place in self.data.hierarchy else place
+        if place not in self.data.hierarchy:
+            return place
+        found = self.data.hierarchy[place]
+        if self._names[found.level, found.name] < 2:
+            return found.name
+        above = self._above(found)
+        return f"{found.name} ({above if self._names[found.level, found.name, above] == 1 else found.id})"
+
+    def _above(self, place: Place) -> str:
+        parent = place.parent if place.parent != self.data.place.id else None
+        return self.data.hierarchy[parent].name if parent is not None else ""
+
+    @cached_property
+    def _names(self) -> Counter[tuple[str, ...]]:
+        """How many places of the period share level and name, and level, name and the name of the place above."""
+        found: Counter[tuple[str, ...]] = Counter()
+        period, tree = Period.parse(self.data.period), self.data.hierarchy
+        for place in tree.places:
+            if tree.valid_on(place.id, period.start) or tree.valid_on(place.id, period.end):
+                found.update([(place.level, place.name), (place.level, place.name, self._above(place))])
+        return found
 
     def version(self, indicator: str) -> Version | None:
         """The definition of an indicator that is in force in the review's period."""
@@ -89,6 +115,12 @@ class Words:
             return self.texts.gettext("number of cases with its exact Poisson interval (Garwood)")
         if method == "crude rate, Garwood interval":
             return self.texts.gettext("cases over person-years with the exact Poisson interval (Garwood)")
+        standard = re.fullmatch(r"directly standardised \((.+)\), Fay–Feuer interval", method)
+        if standard:
+            return self.texts.gettext(
+                "rate as if the ages were those of the standard population {standard}, with the Fay–Feuer interval",
+                standard=standard[1],
+            )
         return self.texts.lookup(method)
 
     # -- numbers ---------------------------------------------------------------------------------------------------
