@@ -176,3 +176,40 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     assert names
     for name in names:
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
+
+
+def test_no_traceback_where_the_terminal_lacks_a_letter(tmp_path):
+    folder = mini.build(tmp_path, robberies=mini.ROBBERIES.replace("2023-03-06", "ñ"))
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    words = [sys.executable, "-m", "safercities", "check", str(folder)]
+    done = subprocess.run(words, env=ascii_only, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert r"\xf1 cannot be read as a date" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_build_that_is_a_link_is_left_alone(tmp_path):
+    folder, elsewhere = mini.build(tmp_path / "city"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (folder / "build").symlink_to(elsewhere)
+    for _ in range(2):
+        code, text = run("measure", folder)
+        assert code == 1
+        assert "build" in text
+    assert (folder / "build").is_symlink()
+
+
+def test_what_the_system_refuses_is_a_sentence(tmp_path):
+    folder = mini.build(tmp_path)
+    (folder / "reviews").write_text("in the way")
+    code, text = run("review", folder)
+    assert code == 1
+    assert "the operating system says" in text
+
+
+def test_a_run_over_millions_of_periods_is_refused(tmp_path):
+    toml = with_('"2023/2024"', '"0001/9999"').replace("[measure]", '[measure]\nperiod = "day"')
+    code, text = run("measure", mini.build(tmp_path, toml=toml))
+    assert code == 1
+    assert "too many periods" in text

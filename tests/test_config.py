@@ -70,3 +70,18 @@ def test_not_utf8(tmp_path):
 
 def test_a_byte_order_mark_is_fine(tmp_path):
     assert config.load(mini.build(tmp_path, toml=b"\xef\xbb\xbf" + mini.TOML.encode())).observatory.name == "Mini"
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ("a = " + "[" * 100_000, "nested too deeply"),
+        ("a = " + "9" * 5000, "too many digits"),
+        (mini.TOML.replace("sources.robberies", "sources." + "a" * 300), "up to 60 letters"),
+        (mini.TOML.replace("sources.robberies", "sources.CON"), "Windows"),
+        (mini.TOML.replace("sources.people", "sources.Robberies"), "small and capital letters"),
+    ],
+)
+def test_hostile_toml_is_refused_in_a_sentence(tmp_path, broken, words):
+    (first, *_) = refused(tmp_path, broken)
+    assert words in first

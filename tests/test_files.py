@@ -99,3 +99,35 @@ def test_csv_cells_that_look_like_formulas_are_text(tmp_path):
     path = tmp_path / "t.csv"
     files.write_csv(path, ["=a", "b"], [['=cmd|"/c calc"!A1', -1.5], ["@x", None]])
     assert path.read_text() == '\'=a,b\n"\'=cmd|""/c calc""!A1",-1.5\n\'@x,\n'
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "own"])
+def test_what_no_run_has_made_is_never_replaced(tmp_path, kind):
+    target, elsewhere = tmp_path / "build", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "thesis.txt").write_text("mine")
+    if kind == "file":
+        target.write_text("mine")
+    elif kind == "link":
+        target.symlink_to(elsewhere)
+    else:
+        elsewhere.rename(target)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SafercitiesError, match="no run has made it"), files.replace_folder(target, mark="made.json"):
+        pass
+    assert [path for path in sorted(tmp_path.rglob("*")) if path.name != ".build.lock"] == before
+
+
+def test_a_marked_folder_is_replaced_and_a_private_one_is_for_its_owner_only(tmp_path):
+    target = tmp_path / "build"
+    for text in ("first", "second"):
+        with files.replace_folder(target, mark="made.json", private=True) as work:
+            (work / "made.json").write_text(text)
+        assert content(target) == {"made.json": text}
+    if os.name != "nt":
+        assert target.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("begin", [*"=+-@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_no_cell_begins_as_a_formula(begin):
+    assert files.as_text(f"{begin}1+cmd|x") == f"'{begin}1+cmd|x"

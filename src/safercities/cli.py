@@ -6,12 +6,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from safercities.model.errors import Problem, SafercitiesError, Severity
+from safercities.model.errors import Problem, SafercitiesError, Severity, problem, refused
 
 if TYPE_CHECKING:
     from safercities.observatory import Observatory
@@ -32,11 +33,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable o
 
 def main() -> None:
     """Run the command line; the exit code is 0 for ok, 1 where the data are wrong, 2 where the call is wrong."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name may hold letters that the terminal's encoding lacks
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except KeyboardInterrupt:
         _say("Stopped. What was there before is unchanged.")
         sys.exit(130)
+    except OSError as error:  # standard output is a file on a full disk
+        _say(f"error: {refused(error)}")
+        sys.exit(1)
 
 
 @app.command()
@@ -168,17 +175,33 @@ def _guarded(as_json: bool) -> Iterator[None]:
     try:
         yield
     except SafercitiesError as error:
-        if as_json:
-            _print_json({"ok": False, "problems": [_as_dict(p) for p in error.problems]})
-        else:
-            _print_problems(error.problems, sys.stderr)
-        raise typer.Exit(error.exit_code) from None
+        raise _stop(as_json, error) from None
+    except KeyboardInterrupt:  # here, for typer would leave without a word
+        _say("Stopped. What was there before is unchanged.")
+        raise typer.Exit(130) from None
+    except MemoryError:
+        raise _stop(as_json, SafercitiesError(problem("memory-short"))) from None
+    except UnicodeEncodeError:
+        raise _stop(as_json, SafercitiesError(problem("letters-unknown"))) from None
+    except BrokenPipeError:  # whoever read our output has gone: no fault of the data
+        raise
+    except OSError as error:
+        raise _stop(as_json, SafercitiesError(refused(error))) from None
+
+
+def _stop(as_json: bool, error: SafercitiesError) -> typer.Exit:
+    """Say what is wrong; gives the way out with its exit code."""
+    if as_json:
+        _print_json({"ok": False, "problems": [_as_dict(p) for p in error.problems]})
+    else:
+        _print_problems(error.problems, sys.stderr)
+    return typer.Exit(error.exit_code)
 
 
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     """A progress bar on a terminal, nothing in a pipe."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda what, done, total: None
         return
     from rich.console import Console

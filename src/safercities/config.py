@@ -78,10 +78,15 @@ class ObservatorySpec(Spec):
     @classmethod
     def _names(cls, sources: dict[str, object]) -> dict[str, object]:
         for name in sources:
-            if not name or not all(c.isalnum() or c in "_-" for c in name):
+            if not name or len(name) > 60 or not all(c.isalnum() or c in "_-" for c in name):
                 raise ValueError(
-                    f"the name {name!r} of a source may hold letters, digits, - and _ only: files are named after it"
+                    f"the name {name[:60]!r} of a source may hold up to 60 letters, digits, - and _ only: "
+                    "files are named after it"
                 )
+            if re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", name):
+                raise ValueError(f"no source can be called {name}: Windows keeps this name for a device")
+        if len({name.casefold() for name in sources}) < len(sources):
+            raise ValueError("two sources differ only in small and capital letters: files are named after them")
         return sources
 
     @model_validator(mode="after")
@@ -117,10 +122,17 @@ def load(folder: Path) -> ObservatorySpec:
     try:
         text = path.read_text(encoding="utf-8-sig")
         data = tomllib.loads(text)
+    except OSError as error:
+        message = error.strerror or str(error)
+        raise SafercitiesError(problem("file-unreadable", file=FILE, message=message)) from None
     except UnicodeDecodeError:
         raise SafercitiesError(problem("toml-broken", file=FILE, message="it is not UTF-8 text")) from None
     except tomllib.TOMLDecodeError as error:
         raise SafercitiesError(problem("toml-broken", file=FILE, row=_line(error), message=str(error))) from None
+    except RecursionError:
+        raise SafercitiesError(problem("toml-broken", file=FILE, message="it is nested too deeply")) from None
+    except ValueError:  # Python reads no number of more than 4300 digits
+        raise SafercitiesError(problem("toml-broken", file=FILE, message="a number has too many digits")) from None
     return parse(ObservatorySpec, data, file=FILE, text=text)
 
 

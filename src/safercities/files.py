@@ -18,32 +18,51 @@ from safercities.model.errors import SafercitiesError, problem
 _READY = ".{name}.ready"
 _OLD = ".{name}.old"
 _WORK = ".{name}.tmp-"
+#: What a spreadsheet may take for the beginning of a formula: also in the full-width letters of East Asia.
+_FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
 
 
 @contextmanager
-def replace_folder(target: Path) -> Iterator[Path]:
+def replace_folder(target: Path, *, mark: str | None = None, private: bool = False) -> Iterator[Path]:
     """Give an empty folder to write to; when the block ends well it takes the place of `target`, else nothing changes.
 
     The finished folder is first renamed to a name that means "complete", then swapped in. Killed before that, the
     earlier output stands; killed after it, `recover` (called by every reader and writer) finishes the swap.
 
+    Parameters
+    ----------
+    mark
+        Name of a file that each run writes: a folder that holds other files and lacks this one is not ours to replace.
+    private
+        Whether only the user may read the folder, whatever the umask.
+
     Raises
     ------
     SafercitiesError
-        If another run is writing to the same folder.
+        If another run is writing to the same folder, or `target` is a link, a file, or somebody's own folder.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with locked(target):
         recover(target)
+        _refuse_foreign(target, mark)
         work = Path(tempfile.mkdtemp(prefix=_WORK.format(name=target.name), dir=target.parent))
         try:
-            work.chmod(0o777 & ~_umask())  # mkdtemp is private; outputs follow the user's umask
+            if not private:  # as mkdtemp makes it; other outputs follow the user's umask
+                work.chmod(0o777 & ~_umask())
             yield work
             _sync(work)
             work.rename(target.parent / _READY.format(name=target.name))
             recover(target)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def _refuse_foreign(target: Path, mark: str | None) -> None:
+    """The folder that is there is deleted once the new one stands: it must be one that a run has made."""
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise SafercitiesError(problem("output-foreign", file=str(target)))
+    if mark and target.is_dir() and any(target.iterdir()) and not (target / mark).is_file():
+        raise SafercitiesError(problem("output-foreign", file=str(target)))
 
 
 def recover(target: Path) -> None:
@@ -138,7 +157,7 @@ def as_text(value: object) -> str:
     if value is None:
         return ""
     text = repr(value) if isinstance(value, float) else str(value)
-    if isinstance(value, int | float) or not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if isinstance(value, int | float) or not text.startswith(_FORMULA):
         return text
     try:
         float(text)

@@ -350,7 +350,7 @@ class Observatory:
 
         data = self.review_data(estimates)
         target = self.folder / REVIEWS / data.period.replace("/", "_")
-        with replace_folder(target) as work:
+        with replace_folder(target, mark="data.xlsx") as work:
             written = write_review(data, work)
         return [target / path.relative_to(work) for path in written]
 

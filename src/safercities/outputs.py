@@ -20,7 +20,7 @@ def write_build(target: Path, estimates: Estimates, observatory: Observatory, pr
     """Write the folder whole, or leave the earlier one."""
     import pyarrow.parquet as pq
 
-    with replace_folder(target) as folder:
+    with replace_folder(target, mark="manifest.json", private=True) as folder:
         pq.write_table(estimates.table, folder / "estimates.parquet", compression="zstd")
         write_table(folder / "estimates.csv", estimates.table)
         write_problems(folder / "problems.csv", problems)

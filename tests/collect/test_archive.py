@@ -123,3 +123,33 @@ def test_no_link_out_of_the_folder_but_one_within(tmp_path):
     (folder / "fine.csv").symlink_to(folder / "in.csv")
     assert code_of(folder, "link.csv") == "file-outside"
     assert read_table(FileSpec(file="fine.csv"), folder).table.num_rows == 1
+
+
+def damaged(kind: str) -> bytes:
+    """A zip that the standard library refuses with errors of several kinds."""
+    stream = io.BytesIO()
+    methods = {"lzma": zipfile.ZIP_LZMA, "bzip2": zipfile.ZIP_BZIP2}
+    with zipfile.ZipFile(stream, "w", methods.get(kind, zipfile.ZIP_DEFLATED)) as target:
+        target.writestr("a.csv", CSV * 100)
+    content = bytearray(stream.getvalue())
+    listing = content.find(b"PK\1\2")
+    if kind in methods:
+        content[50:75] = b"\xff" * 25
+    elif kind == "unknown method":
+        content[8] = content[listing + 10] = 99
+    elif kind == "unknown version":
+        content[listing + 6] = 99
+    else:
+        content[6] |= 0x40
+        content[listing + 8] |= 0x40
+    return bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["lzma", "bzip2", "unknown method", "unknown version", "strong encryption"])
+def test_damaged_and_unknown_archives_are_said_to_be_broken(tmp_path, kind):
+    (tmp_path / "z.zip").write_bytes(damaged(kind))
+    assert code_of(tmp_path, "z.zip") == "archive-broken"
+
+
+def test_a_name_that_the_system_refuses_is_said(tmp_path):
+    assert code_of(tmp_path, "x" * 5000 + ".csv") == "file-unreadable"

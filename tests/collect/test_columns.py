@@ -143,3 +143,21 @@ def test_groups():
     assert age_group((10, 10), [15]) is None
     assert [number_group(x, [0, 6, 12]) for x in (0, 5.9, 6, 99, -1)] == ["0-5", "0-5", "6-11", "12+", None]
     assert bin_codes([0]) == ["0+"]
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        (pa.array([[1, 2], None, [1, 2]]), ["[1, 2]", None, "[1, 2]"]),
+        (pa.array([{"a": 1}, None, {"a": 1}]), ["{'a': 1}", None, "{'a': 1}"]),
+        (pa.array([b"\xff", None, b"\xff"]), ["b'\\xff'", None, "b'\\xff'"]),
+    ],
+)
+def test_columns_of_any_type_have_a_text(values, texts):
+    assert as_text(values).to_pylist() == texts
+    assert as_text(pa.chunked_array([values])).to_pylist() == texts
+    assert encode(values).index.tolist() == [0, -1, 0]
+
+
+def test_whole_numbers_beyond_what_a_float_holds_exactly_are_numbers():
+    assert to_numbers(pa.array([2**64 - 1], pa.uint64()), ".", thousands=False).tolist() == [2.0**64]

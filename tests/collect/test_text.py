@@ -199,3 +199,14 @@ def test_missing_files_folders_and_old_formats(tmp_path, write):
     fails(tmp_path, "file-folder", file="folder")
     write("old.xls", b"\xd0\xcf\x11\xe0")
     fails(tmp_path, "format-old", file="old.xls")
+
+
+@pytest.mark.parametrize("codec", ["hex", "rot13", "idna", "undefined", "zlib", "base64", "a\0", "x" * 9999])
+def test_a_codec_that_is_no_character_encoding_is_unknown(tmp_path, write, codec):
+    write("a.csv", PLAIN, "utf-8")
+    fails(tmp_path, "encoding-unknown", encoding=codec)
+
+
+def test_a_header_that_does_not_end_is_not_cut_in_silence(tmp_path, write):
+    write("a.csv", ",".join(f"column_{i}" for i in range(20_000)) + "\n" + "1," * 19_999 + "1\n", "utf-8")
+    fails(tmp_path, "header-long")

@@ -164,3 +164,17 @@ def test_a_bomb_is_not_opened(tmp_path, monkeypatch):
     save(tmp_path, [["a"], [1]])
     monkeypatch.setattr(workbook, "MAX_WORKBOOK", 1000)
     assert code_of(tmp_path).code == "archive-bomb"
+
+
+def test_a_few_bytes_cannot_claim_billions_of_cells(tmp_path, monkeypatch):
+    monkeypatch.setattr(workbook, "MAX_CELLS", 1000)
+    save(tmp_path, [["a"], *[[1]] * 5], lambda book: book.active.cell(7, 300, "stray"))
+    assert code_of(tmp_path).code == "workbook-wide"
+    save(tmp_path, [["a"], [1]])
+    assert read(tmp_path).rows.tolist() == [2]
+
+
+def test_a_row_number_that_no_sheet_has_ends_the_reading(tmp_path, monkeypatch):
+    monkeypatch.setattr(workbook, "MAX_ROWS", 100)
+    save(tmp_path, [["a"], [1]], lambda book: book.active.cell(50_000, 1, "stray"))
+    assert code_of(tmp_path).code == "workbook-wide"

@@ -143,3 +143,16 @@ def test_the_sql_text_knows_no_engine() -> None:
     words = set(group_text("t", ["a"], ["n"]).replace("(", " ").replace(")", " ").replace(",", " ").split())
     plain = {"SELECT", "CAST", "COALESCE", "SUM", "0", "AS", "BIGINT", "FROM", "GROUP", "BY", "HAVING", "<>", "ORDER"}
     assert words <= plain | {'"a"', '"n"', '"t"'}
+
+
+def test_ctrl_c_inside_a_query_is_a_ctrl_c(monkeypatch):
+    class Interrupted:
+        def sql(self, text: str) -> None:
+            raise RuntimeError("Query interrupted")
+
+        def close(self) -> None: ...
+
+    with Duck() as engine:
+        monkeypatch.setattr(engine, "_connection", Interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            engine.run("SELECT 1")

@@ -78,6 +78,12 @@ class TestProblem:
         assert first == problem("key-wrong", message="m", given="7")
         assert len({first, problem("key-wrong", message="m", given="7")}) == 1
 
+    def test_values_cannot_break_the_line_or_rewrite_the_terminal(self) -> None:
+        name = "a\n\x1b[2J\u202e{file.__class__}"
+        text = str(problem("key-wrong", file=name, column=name, given=name, message=name))
+        assert not set(text) & set("\n\x1b\u202e")
+        assert "{file.__class__}" in text
+
 
 class TestErrors:
     def test_they_carry_their_problems(self) -> None:

@@ -71,3 +71,8 @@ def test_labels_of_a_long_series_are_thinned():
     kept = charts.thin(labels)
     assert 2 <= len(kept) <= 8
     assert kept[-1] == labels[-1]
+
+
+def test_a_control_character_in_a_name_does_not_end_the_process():
+    found = svg(charts.trend([Point("North\x01\uffff", 1.0), Point("South", 2.0)]), title="North\x01")
+    assert "North��" in found

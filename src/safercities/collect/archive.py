@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import tempfile
 import zipfile
 import zlib
@@ -19,6 +20,16 @@ MAX_UNPACKED = 16 * 2**30
 FREE_UNPACKED = 128 * 2**20
 MAX_RATIO = 200
 _CHUNK = 2**20
+#: What the standard library raises for archives that are cut off, damaged, or packed in a way that it does not know.
+_BROKEN = (
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+)
 _ARCHIVES = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".zst")
 _SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 
@@ -58,7 +69,7 @@ def opened(name: str, base: Path) -> Iterator[Opened]:
     with tempfile.TemporaryDirectory(prefix="safercities-") as folder:
         try:
             yield (_unzip if suffix == ".zip" else _gunzip)(path, inner, name, Path(folder))
-        except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        except _BROKEN as error:
             raise SafercitiesError(problem("archive-broken", file=name, message=str(error))) from None
 
 
@@ -148,11 +159,19 @@ def _siblings(members: list[zipfile.ZipInfo], shape: zipfile.ZipInfo) -> list[zi
     return [i for i in members if i.filename[:-4].lower() == stem and i.filename[-4:].lower() in _SHAPEFILE]
 
 
+def _piece(stream: IO[bytes] | gzip.GzipFile, name: str) -> bytes:
+    """The next bytes of a member; bzip2 says of a damaged one no more than OSError."""
+    try:
+        return stream.read(_CHUNK)
+    except OSError as error:
+        raise SafercitiesError(problem("archive-broken", file=name, message=str(error))) from None
+
+
 def _copy(stream: IO[bytes] | gzip.GzipFile, target: Path, packed: int, name: str) -> None:
     """Unpack into `target`, counting what really comes out: the sizes that an archive declares may lie."""
     total = 0
     with target.open("wb") as out:
-        while chunk := stream.read(_CHUNK):
+        while chunk := _piece(stream, name):
             total += len(chunk)
             if total > MAX_UNPACKED or (total > FREE_UNPACKED and total > MAX_RATIO * packed):
                 raise SafercitiesError(problem("archive-bomb", file=name, size=f"{total / 2**20:.0f} MB"))

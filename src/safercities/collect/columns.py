@@ -133,10 +133,25 @@ def as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     if pa.types.is_floating(kind):
         return _float_text(column)
     if not _is_text(kind):
-        return column.cast(pa.string())
+        return _as_written(column)
     column = _plain_string(column)
     trimmed = pc.utf8_trim(column, " \t\r\n" + _SPACES)
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, trimmed.type), trimmed)
+
+
+def _as_written(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Values of any other type as text: lists, maps and bytes as Python writes them."""
+    try:
+        return column.cast(pa.string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        texts = [None if value.as_py() is None else str(value.as_py()) for value in _plainer(column)]
+        return pa.array(texts, pa.string())
+
+
+def _plainer(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Times and durations to the nanosecond, for which Python has no type, as numbers."""
+    exact = (pa.types.is_timestamp, pa.types.is_time64, pa.types.is_duration)
+    return column.cast(pa.int64()) if any(fits(column.type) for fits in exact) else column
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -159,6 +174,8 @@ def encode(column: pa.Array | pa.ChunkedArray) -> Encoded:
     """A column by its distinct values; text is trimmed, empty text and NaN are empty."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if pa.types.is_nested(column.type):
+        column = as_text(column)
     if not isinstance(column, pa.ChunkedArray):
         column = pa.chunked_array([column])
     column = _plain_string(column)
@@ -221,5 +238,5 @@ def to_numbers(values: pa.Array, decimal: str, *, thousands: bool) -> Floats:
 
 
 def _float64(values: pa.Array) -> Floats:
-    numbers = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    numbers = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return np.asarray(numbers, dtype=np.float64)

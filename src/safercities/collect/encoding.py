@@ -12,7 +12,7 @@ from safercities.model.errors import Problem, SafercitiesError, problem
 
 _SAMPLE = 2**20
 _CHUNK = 2**22
-_TEXT = 100_000  # characters that the separator and the header are found in
+TEXT = 100_000  # characters that the separator and the header are found in
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -87,16 +87,24 @@ def encoding_of(found: Scan, declared: str | None, file: str) -> tuple[str, tupl
     if declared is None:
         notes = () if looks in ("utf-8", "utf-16", "utf-32") else (problem("encoding-guessed", file=file, looks=looks),)
         return looks, notes
-    try:
-        wanted = codecs.lookup(declared).name
-    except (LookupError, ValueError):
-        raise SafercitiesError(problem("encoding-unknown", file=file, declared=declared)) from None
+    wanted = _codec(declared)
+    if wanted is None:
+        raise SafercitiesError(problem("encoding-unknown", file=file, declared=declared[:40]))
     if wanted.startswith("utf") and wanted[:6].rstrip("-_") != looks[:6].rstrip("-_"):
         raise SafercitiesError(problem("encoding-wrong", file=file, row=found.bad_line, declared=declared, looks=looks))
     wide = looks.startswith(("utf-16", "utf-32"))
     if wide and not wanted.startswith("utf"):
         raise SafercitiesError(problem("encoding-wrong", file=file, declared=declared, looks=looks))
     return (looks if wide and found.bom else wanted), ()
+
+
+def _codec(declared: str) -> str | None:
+    """Python's name of a character encoding; None where there is none, or it is one of its other codecs (hex, idna)."""
+    try:
+        trial = codecs.getincrementaldecoder(declared)(errors="replace").decode(b"a")
+        return codecs.lookup(declared).name if isinstance(trial, str) else None
+    except (LookupError, ValueError, TypeError, AssertionError):
+        return None
 
 
 def _looks(found: Scan) -> str | None:
@@ -176,7 +184,7 @@ def delimiter_of(text: str, declared: str | None, suffix: str, file: str) -> str
 def records(text: str, delimiter: str, limit: int) -> list[list[str]]:
     """The first records of a text; a last one that may be cut off is left out where there are others."""
     found: list[list[str]] = []
-    for record in csv.reader(io.StringIO(text[:_TEXT], newline=""), delimiter=delimiter):
+    for record in csv.reader(io.StringIO(text[:TEXT], newline=""), delimiter=delimiter):
         found.append(record)
         if len(found) > limit:
             break

@@ -59,10 +59,11 @@ def _geoparquet(table: pa.Table) -> tuple[str | None, str | None]:
     try:
         about = json.loads((table.schema.metadata or {})[b"geo"])
         name = about["primary_column"]
-        column = about["columns"][name]
-    except (KeyError, ValueError, TypeError):
+        column = dict(about["columns"][name])
+        kind = table.schema.field(name).type
+    except (KeyError, ValueError, TypeError, RecursionError):
         return None, None
-    if column.get("encoding") != "WKB" or name not in table.column_names:
+    if column.get("encoding") != "WKB" or kind not in (pa.binary(), pa.large_binary(), pa.binary_view()):
         return None, None
     crs = column.get("crs", "OGC:CRS84")
     return name, crs if crs is None or isinstance(crs, str) else json.dumps(crs)

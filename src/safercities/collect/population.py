@@ -19,6 +19,9 @@ from safercities.collect.records import Collected, DimensionInfo
 from safercities.collect.spec import CodesFrom, PopulationSpec
 from safercities.model.errors import SafercitiesError, problem
 
+#: More people than any place has; beyond it a number is a slip or an attack.
+MOST_PEOPLE = 2e10
+
 
 def collect_population(name: str, spec: PopulationSpec, base: Path) -> Collected:
     """Read a source of populations.
@@ -131,9 +134,11 @@ def _people(ledger: Ledger, spec: PopulationSpec) -> pa.Array:
     numbers = to_numbers(encoded.values, spec.decimal, thousands=True)
     wrong = ~np.isfinite(numbers)
     negative = ~wrong & (numbers < 0)
+    huge = ~wrong & (numbers > MOST_PEOPLE)
     ledger.reject("people-missing", encoded.empty, spec.count)
     ledger.reject("people-unreadable", encoded.take(wrong, False), spec.count, encoded, decimal=spec.decimal)
     ledger.reject("count-negative", encoded.take(negative, False), spec.count, encoded)
+    ledger.reject("count-huge", encoded.take(huge, False), spec.count, encoded)
     ledger.note("people-zero", encoded.take(numbers == 0, False), spec.count)
     _warn_thousands(ledger, spec, encoded)
     reject_merged(ledger, spec.count)

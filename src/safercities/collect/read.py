@@ -44,8 +44,12 @@ def read_table(spec: FileSpec, base: Path) -> RawTable:
     >>> raw.table.to_pylist(), raw.rows.tolist()
     ([{'date': '2019-04-23', 'sex': 'F'}], [2])
     """
-    with opened(spec.file, base) as source:
-        return _read(source, spec)
+    try:
+        with opened(spec.file, base) as source:
+            return _read(source, spec)
+    except OSError as error:  # no right to read, a name that is too long, a full disk while unpacking
+        message = error.strerror or str(error)
+        raise SafercitiesError(problem("file-unreadable", file=spec.file, message=message)) from None
 
 
 def _read(source: Opened, spec: FileSpec) -> RawTable:

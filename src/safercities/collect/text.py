@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from safercities.collect.columns import check_names, drop_empty_rows, no_rows
-from safercities.collect.encoding import Scan, delimiter_of, encoding_of, records, scan
+from safercities.collect.encoding import TEXT, Scan, delimiter_of, encoding_of, records, scan
 from safercities.collect.faults import LISTED, json_text, shown
 from safercities.collect.records import REJECTS, RawTable
 from safercities.collect.spec import FileSpec
@@ -36,6 +36,8 @@ def read_text(path: Path, spec: FileSpec, suffix: str) -> RawTable:
     encoding, problems = encoding_of(found, spec.encoding, spec.file)
     text = _head(found, encoding)
     start = "".join(io.StringIO(text, newline="").readlines()[spec.header - 1 :])
+    if len(start) > TEXT and not any(end in start[:TEXT] for end in "\r\n"):
+        raise SafercitiesError(problem("header-long", file=spec.file, row=spec.header, characters=TEXT))
     delimiter = delimiter_of(start, spec.delimiter, suffix, spec.file)
     first = records(start, delimiter, 1)
     if not first or not any(name.strip() for name in first[0]):

@@ -21,6 +21,9 @@ from safercities.model.errors import Problem, SafercitiesError, problem
 
 #: Bytes that a workbook may unpack to (it is a zip archive of XML).
 MAX_WORKBOOK = 2 * 2**30
+#: Rows that a sheet can have, and cells that a sheet may span, counting the empty ones.
+MAX_ROWS = 2**20
+MAX_CELLS = 2**26
 _CHUNK = 2**20
 _MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref=\"([A-Z]{1,3})(\d+):([A-Z]{1,3})(\d+)\"")
 _UNSTORED = re.compile(
@@ -53,6 +56,7 @@ def read_workbook(path: Path, spec: FileSpec) -> RawTable:
         ParseError,
         TypeError,
         IndexError,
+        AttributeError,
     )
     try:
         _bound(path, spec.file)
@@ -93,13 +97,22 @@ def _sheet(path: Path, spec: FileSpec) -> tuple[Rows, list[Merge], int]:
         book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
         sheet = _chosen(book, spec)
         sheet.reset_dimensions()
-        rows = [
-            (number, list(cells))
-            for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1)
-            if number >= spec.header and any(cell is not None for cell in cells)
-        ]
+        rows = _rows(sheet, spec)
         with zipfile.ZipFile(path) as archive:
             return rows, *_marks(archive, sheet._worksheet_path)
+
+
+def _rows(sheet: Any, spec: FileSpec) -> Rows:
+    """Rows that hold something, with their numbers; a few bytes may claim billions of cells between two values."""
+    rows: Rows = []
+    width = 0
+    for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+        if number >= spec.header and any(cell is not None for cell in cells):
+            rows.append((number, list(cells)))
+            width = max(width, len(cells))
+        if number > MAX_ROWS or width * len(rows) > MAX_CELLS:
+            raise SafercitiesError(problem("workbook-wide", file=spec.file, row=number, width=width))
+    return rows
 
 
 def _chosen(book: Any, spec: FileSpec) -> Any:

@@ -78,7 +78,12 @@ class Duck:
 
     def run(self, text: str) -> pa.Table:
         """Result of a SQL text as an Arrow table."""
-        return self._connection.sql(text).to_arrow_table()
+        try:
+            return self._connection.sql(text).to_arrow_table()
+        except RuntimeError as error:
+            if "interrupted" in str(error).lower():  # Ctrl-C, in DuckDB's words
+                raise KeyboardInterrupt from None
+            raise
 
     def __enter__(self) -> Duck:
         return self

@@ -18,6 +18,9 @@ from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.model.periods import Calendar, Period
 from safercities.places.locate import Located
 
+#: Periods in a row: 137 years of days. Beyond it a date is wrong, or the run would not end.
+MOST_PERIODS = 50_000
+
 #: From coarse to fine; a source of some precision can be counted by that period and those before it.
 FINENESS: tuple[Calendar, ...] = ("year", "quarter", "month", "week", "day")
 #: How likely a run of empty days at an end is, if it is chance, before the source looks cut off there.
@@ -108,7 +111,7 @@ class CountsSource:
         UsageError
             If there is no such kind.
         SafercitiesError
-            If the dates are not exact enough for it.
+            If the dates are not exact enough for it, or there would be more than `MOST_PERIODS`.
         """
         calendar = _calendar(kind)
         if FINENESS.index(calendar) > FINENESS.index(_calendar(self.precision)):
@@ -118,6 +121,8 @@ class CountsSource:
             first, last = min(first, self.days.min().item()), max(last, self.days.max().item())
         found = [Period.of(first, calendar)]
         while found[-1].end < last:
+            if len(found) == MOST_PERIODS:
+                raise SafercitiesError(problem("periods-many", source=self.name, period=kind, first=first, last=last))
             found.append(found[-1].next())
         return found
 

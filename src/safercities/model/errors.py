@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
+from safercities.model.printable import one_line
+
 
 class Severity(StrEnum):
     """How bad a problem is: an error makes `safercities check` fail, a warning needs a look, a note informs."""
@@ -84,12 +86,12 @@ class Problem:
     @property
     def what(self) -> str:
         """What is wrong, as a sentence without a full stop."""
-        return self.kind.what.format(**self._words)
+        return one_line(self.kind.what.format(**self._words))
 
     @property
     def todo(self) -> str:
         """What to do about it, as a sentence without a full stop."""
-        return self.kind.todo.format(**self._words)
+        return one_line(self.kind.todo.format(**self._words))
 
     @property
     def _words(self) -> dict[str, object]:
@@ -99,7 +101,7 @@ class Problem:
     @property
     def where(self) -> str:
         """`file:row:column`, as far as they are known."""
-        return ":".join(str(part) for part in (self.file, self.row, self.column) if part not in (None, ""))
+        return one_line(":".join(str(part) for part in (self.file, self.row, self.column) if part not in (None, "")))
 
     def __str__(self) -> str:
         more = f" ({self.rows} rows)" if self.rows > 1 else ""
@@ -124,6 +126,18 @@ def problem(
     made = Problem(catalogue()[code], file, row, column, rows, tuple(sorted(details.items())))
     _ = made.what, made.todo  # a missing detail shows where the problem is made, not where it is printed
     return made
+
+
+def refused(error: OSError) -> Problem:
+    """What the operating system refused: no space, no right to write, a name that is too long.
+
+    Examples
+    --------
+    >>> refused(PermissionError(13, "Permission denied", "city/build")).what
+    'the operating system says: Permission denied'
+    """
+    name = error.filename if isinstance(error.filename, str) else ""
+    return problem("system-refused", file=name, message=error.strerror or str(error) or type(error).__name__)
 
 
 class SafercitiesError(Exception):

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyproj
 import shapely
 
+from safercities.collect.columns import as_text
 from safercities.collect.read import read_table
 from safercities.collect.records import RawTable
 from safercities.model.errors import Problem, SafercitiesError, problem
@@ -136,8 +137,7 @@ def _text(column: pa.ChunkedArray) -> list[str | None]:
     """Values as the source writes them: text keeps its zeros, whole numbers have no decimals."""
     if pa.types.is_floating(column.type) and pc.all(pc.equal(pc.floor(column), column)).as_py():
         column = column.cast(pa.int64())
-    text = column.cast(pa.string()).to_pylist()
-    return [(value.strip() or None) if value is not None else None for value in text]
+    return list(as_text(column).to_pylist())
 
 
 def _id_errors(raw: RawTable, spec: GeographySpec, ids: list[str | None]) -> Iterator[Problem]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import vl_convert
 from defusedxml.ElementTree import fromstring
 
+from safercities.model.printable import without_controls
 from safercities.review import charts
 
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -42,7 +44,7 @@ def draw(spec: charts.Spec, *, uid: str, title: str, desc: str, numbers: dict[st
     >>> svg[:28], "<title id=\\"s-t\\">T</title>" in svg
     ('<svg viewBox="0 0 208 52" xm', True)
     """
-    raw = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[], format_locale=numbers or None)
+    raw = vl_convert.vegalite_to_svg(_drawable(spec), allowed_base_urls=[], format_locale=numbers or None)
     root = fromstring(raw)
     for element in root.iter():
         _clean(element, uid)
@@ -55,6 +57,15 @@ def draw(spec: charts.Spec, *, uid: str, title: str, desc: str, numbers: dict[st
     _words(root, uid, title, desc)
     _prune(root)
     return tostring(root, encoding="unicode") + "\n"
+
+
+def _drawable(value: Any) -> Any:
+    """A spec without the characters that XML cannot hold: one of them in a name would end the whole process."""
+    if isinstance(value, str):
+        return without_controls(value)
+    if isinstance(value, dict):
+        return {key: _drawable(item) for key, item in value.items()}
+    return [_drawable(item) for item in value] if isinstance(value, list) else value
 
 
 def _words(root: Element, uid: str, title: str, desc: str) -> None:
