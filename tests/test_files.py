@@ -88,6 +88,22 @@ def test_killed_at_each_rename_it_is_whole_after_recovery(tmp_path, step):
     assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == ["build"]
 
 
+def test_a_reader_finishes_a_swap_that_was_cut_short(tmp_path):
+    for name in ("2023", "2024"):
+        (tmp_path / f".{name}.ready").mkdir()
+        (tmp_path / f".{name}.ready" / "a.txt").write_text(name)
+    (tmp_path / "2023").mkdir()
+    found = files.unfinished(tmp_path)
+    assert found == [tmp_path / "2023", tmp_path / "2024"]
+    with files.locked(found[0]):  # somebody is at work there
+        files.settle(found[0])
+        assert content(found[0]) == {}
+    for target in found:
+        files.settle(target)
+        assert content(target) == {"a.txt": target.name}
+    assert files.unfinished(tmp_path) == []
+
+
 @given(st.text())
 def test_no_cell_begins_a_formula(text):
     cell = files.as_text(text)

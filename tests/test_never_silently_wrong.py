@@ -153,3 +153,19 @@ def test_years_that_begin_in_mid_year_are_not_months(tmp_path):
         sc.open(mini.build(tmp_path, toml=UNDECLARED, robberies=rows)).collect("robberies")
     months = cases("2010/03", "2010/11")
     assert sc.open(mini.build(tmp_path, toml=UNDECLARED, robberies=months)).collect("robberies").rows_rejected == 0
+
+
+def test_cases_outside_what_is_covered_are_said(tmp_path):
+    observatory = sc.open(mini.build(tmp_path, toml=mini.TOML.replace("2023/2024", "2024")))
+    (fault,) = [p for p in observatory.check() if p.code == "source-beyond-covers"]
+    assert fault.what.startswith("3 cases")
+
+
+def test_what_stands_in_a_cell_never_reaches_the_review(tmp_path):
+    rows = mini.ROBBERIES.replace("woman", "Juana Perez 3101234567", 1).replace("2023-03-06", "31/02/2023")
+    observatory = sc.open(mini.build(tmp_path, robberies=rows))
+    assert any("Juana Perez" in str(p) for p in observatory.check())  # the analyst must see it
+    page = observatory.review()[0].read_text(encoding="utf-8")
+    assert "has no code here" in page
+    assert "Juana" not in page
+    assert "31/02/2023" not in page

@@ -31,6 +31,7 @@ def check(observatory: Observatory) -> list[Problem]:
             read.add(name)
             if places_fit and isinstance(spec, IncidentsSpec):
                 found.extend(observatory.locate(name).problems)
+                found.extend(check_covers(observatory, name))
     if places_fit and read.issuperset(observatory.named(PopulationSpec)):
         with _gather(found):
             found.extend(observatory.population.problems if observatory.population else ())
@@ -59,6 +60,17 @@ def check_measure(observatory: Observatory) -> Iterator[Problem]:
     for name in observatory.named(IncidentsSpec):
         if name not in used:  # all of its records would vanish in silence
             yield problem("source-unused", file=config.FILE, column=f"sources.{name}", source=name)
+
+
+def check_covers(observatory: Observatory, name: str) -> Iterator[Problem]:
+    """Cases outside the period that somebody says is covered."""
+    spec = observatory.spec.sources[name]
+    if not isinstance(spec, IncidentsSpec) or spec.covers is None:
+        return
+    outside = observatory.counts_source(name).beyond_covers()
+    if outside:
+        column = f"sources.{name}.covers"
+        yield problem("source-beyond-covers", file=config.FILE, column=column, cases=outside, covers=spec.covers)
 
 
 def check_sources(observatory: Observatory, definition: Indicator) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -27,7 +27,8 @@ def replace_folder(target: Path, *, mark: str | None = None, private: bool = Fal
     """Give an empty folder to write to; when the block ends well it takes the place of `target`, else nothing changes.
 
     The finished folder is first renamed to a name that means "complete", then swapped in. Killed before that, the
-    earlier output stands; killed after it, `recover` (called by every reader and writer) finishes the swap.
+    earlier output stands; killed after it, the next
+    writer (`recover`) or reader (`settle`) finishes the swap.
 
     Parameters
     ----------
@@ -76,6 +77,20 @@ def recover(target: Path) -> None:
         _sync_folder(target.parent)
     if target.exists():
         shutil.rmtree(old, ignore_errors=True)
+
+
+def settle(target: Path) -> None:
+    """Recover `target` if a killed run has left something to finish and nobody is at work on it now."""
+    if not any((target.parent / name.format(name=target.name)).exists() for name in (_READY, _OLD)):
+        return
+    with suppress(SafercitiesError, OSError), locked(target):
+        recover(target)
+
+
+def unfinished(parent: Path) -> list[Path]:
+    """The outputs in a folder whose swap was cut short."""
+    found = [*parent.glob(_READY.format(name="*")), *parent.glob(_OLD.format(name="*"))]
+    return sorted({path.with_name(path.name.removeprefix(".").rpartition(".")[0]) for path in found})
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safercities import checks, config
+from safercities import checks, config, files
 from safercities.collect.spec import IncidentsSpec, PopulationSpec
 from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
 from safercities.model.estimates import Estimates
@@ -33,7 +33,9 @@ REVIEWS = "reviews"
 
 
 def open(folder: str | Path, *, progress: Progress | None = None) -> Observatory:
-    """Open an observatory: a folder that holds `observatory.toml`. Nothing else is read yet.
+    """Open an observatory: a folder that holds `observatory.toml`. No input is read yet.
+
+    Outputs that a killed run had finished, but not put in place, are put in place.
 
     Raises
     ------
@@ -43,7 +45,10 @@ def open(folder: str | Path, *, progress: Progress | None = None) -> Observatory
         If `observatory.toml` is wrong.
     """
     path = Path(folder)
-    return Observatory(path, config.load(path), progress)
+    spec = config.load(path)
+    for target in (path / BUILD, *files.unfinished(path / REVIEWS)):
+        files.settle(target)
+    return Observatory(path, spec, progress)
 
 
 @dataclass(frozen=True)
@@ -209,7 +214,7 @@ class Observatory:
     def _measure_one(self, definition: Indicator, name: str, by: Sequence[Sequence[str]], period: str) -> Estimates:
         from safercities.measure.counts import measure_counts
 
-        source = self._counts_source(name)
+        source = self.counts_source(name)
         has = {"place", *source.dimensions}
         return measure_counts(
             definition,
@@ -231,7 +236,8 @@ class Observatory:
 
         return {key: value for geography in self.geographies for key, value in neighbours(geography).items()}
 
-    def _counts_source(self, name: str) -> CountsSource:
+    def counts_source(self, name: str) -> CountsSource:
+        """A source of incidents as measuring takes it."""
         from safercities.measure.counts import CountsSource
 
         spec = self.spec.sources[name]
@@ -282,6 +288,7 @@ class Observatory:
             located = self._located.get(name)
             found.extend(collected.problems)
             found.extend(located.problems if located else ())
+            found.extend(checks.check_covers(self, name) if located else ())
         found.extend(self.population.problems if self.population else ())
         found.extend(checks.check_measure(self))
         return list(dict.fromkeys(found))
@@ -295,7 +302,7 @@ class Observatory:
 
     def covers(self, name: str) -> str:
         """The period that a source covers, as far as is declared or seen."""
-        return str(self._counts_source(name).covers)
+        return str(self.counts_source(name).covers)
 
     def manifest(self, estimates: Estimates) -> str:
         """What went in and came out, as JSON: the program's version, each source's hash and counts. No clock in it."""

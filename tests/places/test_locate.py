@@ -70,7 +70,7 @@ def test_a_code_wins_over_coordinates_and_a_record_without_one_uses_them():
 
 def test_unmatched_codes_on_both_sides():
     found = run(helpers.records(code_ward=["1", "x", "x", "01"]), PLAIN)
-    faults = {p.details[0][1]: p for p in found.problems if p.code == "place-code-unknown"}
+    faults = {dict(p.details)["value"]: p for p in found.problems if p.code == "place-code-unknown"}
     assert (faults["x"].row, faults["x"].rows) == (3, 2)
     assert "did you mean 01" in faults["1"].todo
     (never,) = [p for p in found.problems if p.code == "place-never-named"]

@@ -103,6 +103,11 @@ class CountsSource:
         """Day of each record."""
         return days_of(self.table)
 
+    def beyond_covers(self) -> int:
+        """Cases outside `covers`."""
+        outside = (self.days < _day(self.covers.start)) | (self.days > _day(self.covers.end))
+        return int(self.table.column("n").to_numpy()[outside].sum())
+
     def periods(self, kind: str) -> list[Period]:
         """The periods of a kind that the source covers, or has records in, in order.
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
 from safercities.model.printable import one_line
+
+#: Names of details that hold what stands in a cell of somebody's data.
+CELLS = frozenset({"value", "other", "date"})
 
 
 class Severity(StrEnum):
@@ -97,6 +100,12 @@ class Problem:
     def _words(self) -> dict[str, object]:
         """What the sentences may name: the details, and the place."""
         return {"file": self.file, "row": self.row, "column": self.column, "rows": self.rows, **dict(self.details)}
+
+    @property
+    def masked(self) -> Problem:
+        """The problem without what the cells hold: for pages that others read. A cell may name a person."""
+        details = tuple((name, "…" if name in CELLS else value) for name, value in self.details)
+        return replace(self, details=details)
 
     @property
     def where(self) -> str:

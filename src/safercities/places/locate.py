@@ -209,7 +209,7 @@ class _Work:
                 row=row,
                 column=column,
                 rows=int(count[k]),
-                code=text,
+                value=text,
                 level=level,
                 hint=hint,
             )

@@ -286,10 +286,11 @@ def _problems(texts: Texts, problems: Sequence[Problem]) -> list[tuple[str, Tabl
     head = [texts.gettext("What"), texts.gettext("Where first"), texts.gettext("Rows"), texts.gettext("What to do")]
     found = []
     for severity, name in names.items():
-        groups: dict[tuple[str, str], list[Problem]] = {}
-        for problem in problems:
+        groups: dict[tuple[object, ...], list[Problem]] = {}
+        for problem in (whole.masked for whole in problems):
             if str(problem.severity) == severity:
-                groups.setdefault((problem.code, problem.what), []).append(problem)
+                key = (problem.code, problem.file, problem.column, problem.what)
+                groups.setdefault(key, []).append(problem)
         rows = [[group[0].what, group[0].where, texts.number(_rows(group)), group[0].todo] for group in groups.values()]
         if rows:
             lang = SOURCE_LANGUAGE if texts.language != SOURCE_LANGUAGE else ""
