@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from safercities.places.hierarchy import Hierarchy
     from safercities.places.locate import Located
     from safercities.places.population import Population
-    from safercities.review.build import ReviewData, SourceSummary
+    from safercities.review.data import ReviewData, SourceSummary
 
 #: Called with what is being done, how many steps are done, and how many there are.
 Progress = Callable[[str, int, int], None]
@@ -322,7 +322,7 @@ class Observatory:
         """Everything that the review shows."""
         from safercities import __version__
         from safercities.indicators.catalogue import indicator
-        from safercities.review.build import ReviewData
+        from safercities.review.data import ReviewData
 
         estimates = self.measure() if estimates is None else estimates
         there = dict.fromkeys(estimates.table.column("indicator").to_pylist())

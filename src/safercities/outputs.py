@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from safercities.observatory import Observatory
-    from safercities.review.build import SourceSummary
+    from safercities.review.data import SourceSummary
 
 
 def write_build(target: Path, estimates: Estimates, observatory: Observatory, problems: list[Problem]) -> None:
@@ -62,7 +62,7 @@ def write_problems(path: Path, problems: list[Problem]) -> None:
 
 def summary(observatory: Observatory, name: str) -> SourceSummary:
     """What was read, kept and left out of one source."""
-    from safercities.review.build import SourceSummary
+    from safercities.review.data import SourceSummary
 
     spec, collected = observatory.spec.sources[name], observatory.collect(name)
     incidents = collected.kind == "incidents"

@@ -17,7 +17,7 @@ from safercities.model.estimates import Estimates
 from safercities.model.places import Place
 from safercities.places.geographies import Geography
 from safercities.places.hierarchy import Hierarchy
-from safercities.review.build import ReviewData, SourceSummary
+from safercities.review.data import ReviewData, SourceSummary
 
 SEX = {"F": 0.5, "M": 0.5}
 AGE = {"Y0T14": 0.2, "Y15T24": 0.16, "Y25T34": 0.16, "Y35T59": 0.32, "Y_GE60": 0.16}

@@ -14,7 +14,8 @@ from safercities.model.errors import UsageError
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
 from safercities.places.hierarchy import Hierarchy
-from safercities.review.build import ReviewData, SourceSummary, render, write_review
+from safercities.review.build import render, write_review
+from safercities.review.data import ReviewData, SourceSummary
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 HOSTILE = "<script>alert('x')</script>\"&'"

@@ -21,7 +21,7 @@ from safercities.review.rows import Shown
 from safercities.review.words import Words
 
 if TYPE_CHECKING:
-    from safercities.review.build import ReviewData
+    from safercities.review.data import ReviewData
 
 _EPOCH = datetime(1980, 1, 1)
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")

@@ -19,7 +19,7 @@ from safercities.review.words import Words, capital
 if TYPE_CHECKING:
     from safercities.indicators.spec import Version
     from safercities.places.geographies import Geography
-    from safercities.review.build import ReviewData, SourceSummary
+    from safercities.review.data import ReviewData, SourceSummary
 
 
 @dataclass(frozen=True)

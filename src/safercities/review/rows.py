@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from safercities.model.estimates import TOTAL, UNKNOWN, Estimates
 
 if TYPE_CHECKING:
-    from safercities.review.build import ReviewData
+    from safercities.review.data import ReviewData
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from safercities.review.rows import Cell, Number, Series
 if TYPE_CHECKING:
     from safercities.indicators.spec import Version
     from safercities.model.places import Place
-    from safercities.review.build import ReviewData
+    from safercities.review.data import ReviewData
 
 #: SDMX codes of ages that words are made for; others keep the label that the source gives.
 AGE_GROUP = re.compile(r"Y\d+(T\d+)?|Y_GE\d+")

@@ -1,0 +1,80 @@
+"""What a review is about: everything that it shows, as one immutable object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from safercities.model.errors import Problem
+from safercities.model.estimates import Estimates
+from safercities.model.places import Place
+
+if TYPE_CHECKING:
+    from safercities.collect.records import DimensionInfo
+    from safercities.indicators.spec import Indicator
+    from safercities.model.periods import Period
+    from safercities.places.geographies import Geography
+    from safercities.places.hierarchy import Hierarchy
+
+
+@dataclass(frozen=True)
+class SourceSummary:
+    """What was read of one source, what was kept, what was left out.
+
+    Parameters
+    ----------
+    located
+        Level → counts of records: placed, no_coordinates, outside, unknown_code.
+    """
+
+    name: str
+    label: str
+    kind: str
+    file: str
+    sha256: str
+    rows_read: int
+    rows_kept: int
+    rows_rejected: int
+    unit: str | None = None
+    covers: Period | str | None = None
+    located: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReviewData:
+    """Everything that a review shows. The same data give the same bytes.
+
+    Parameters
+    ----------
+    period
+        The latest complete period, ISO 8601.
+    estimates
+        All of them: places, periods, breakdowns, sources. Counts and rates are rows of their own.
+    dimensions
+        Name → labels and order of the codes of a breakdown.
+    languages
+        The first one's page is review.html.
+    made_on
+        Date shown in the page; None = leave it out.
+    """
+
+    title: str
+    place: Place
+    period: str
+    estimates: Estimates
+    indicators: Mapping[str, Indicator]
+    hierarchy: Hierarchy
+    geographies: Sequence[Geography] = ()
+    sources: Sequence[SourceSummary] = ()
+    problems: Sequence[Problem] = ()
+    dimensions: Mapping[str, DimensionInfo] = field(default_factory=dict)
+    languages: Sequence[str] = ("en",)
+    synthetic: bool = False
+    made_on: str | None = None
+    version: str = ""
+
+    @property
+    def private(self) -> bool:
+        """Whether a number on the page has not passed disclosure control (`conf_status` is not set)."""
+        return bool(self.estimates.table.column("conf_status").null_count)
