@@ -109,6 +109,7 @@ def test_a_source_of_a_part_of_the_acts_is_said(tmp_path):
     observatory = sc.open(mini.build(tmp_path, toml=mini.TOML.replace('act = "0401"', 'act = "04011"')))
     (fault,) = [p for p in observatory.check() if p.code == "indicator-part-of-acts"]
     assert "04011" in fault.what
+    assert all("part_of_acts" in row["quality"] for row in observatory.measure().rows())
 
 
 def test_a_source_that_no_indicator_counts_is_said(tmp_path):

@@ -11,7 +11,7 @@ from safercities.collect.spec import IncidentsSpec, PopulationSpec
 from safercities.model.errors import Problem, SafercitiesError, Severity, problem
 
 if TYPE_CHECKING:
-    from safercities.indicators.spec import Indicator, Numerator
+    from safercities.indicators.spec import Indicator
     from safercities.observatory import Observatory
 
 
@@ -91,10 +91,8 @@ def check_acts(observatory: Observatory, definition: Indicator) -> Iterator[Prob
     """Sources that say themselves that they hold only a part of what an indicator counts."""
     numerator = definition.on().numerator
     for name in observatory.sources_for(definition):
-        spec = observatory.spec.sources[name]
-        declared = isinstance(spec, IncidentsSpec) and (isinstance(spec.act, str) or spec.act.map or spec.act.other)
-        held = observatory.acts(name)
-        if declared and not all(holds(held, act, numerator) for act in numerator.acts):
+        held = observatory.declared_acts(name)
+        if held is not None and not numerator.held_by(held):
             yield problem(
                 "indicator-part-of-acts",
                 file=config.FILE,
@@ -104,27 +102,6 @@ def check_acts(observatory: Observatory, definition: Indicator) -> Iterator[Prob
                 source=name,
                 held=", ".join(dict.fromkeys(act for act in held if numerator.counts(act))),
             )
-
-
-def holds(held: Iterable[str], act: str, numerator: Numerator) -> bool:
-    """Whether acts hold all of one ICCS act: itself, or every act directly in it that the numerator counts.
-
-    Examples
-    --------
-    >>> from safercities.indicators.spec import Numerator
-    >>> robbery = Numerator(acts=["0401"], units=["victims"])
-    >>> holds(["0401", "0502"], "0401", robbery), holds(["04011"], "0401", robbery)
-    (True, False)
-    >>> holds(["04011", "04012", "04013", "04014", "04019"], "0401", robbery)
-    True
-    """
-    from safercities.model.dimensions import code_list
-
-    held = set(held)
-    if act in held:
-        return True
-    parts = [part for part in code_list("ICCS").children(act) if numerator.counts(part)]
-    return bool(parts) and all(holds(held, part, numerator) for part in parts)
 
 
 def check_breakdowns(observatory: Observatory, by: Iterable[Sequence[str]]) -> Iterator[Problem]:

@@ -242,7 +242,7 @@ class Observatory:
 
         spec = self.spec.sources[name]
         assert isinstance(spec, IncidentsSpec)  # noqa: S101 - only such sources reach this point
-        return CountsSource.from_located(self.locate(name), covers=spec.covers)
+        return CountsSource.from_located(self.locate(name), covers=spec.covers, acts=self.declared_acts(name))
 
     def sources_for(self, definition: Indicator) -> list[str]:
         """Sources whose unit the indicator counts, and whose acts are, or may be, among its acts."""
@@ -257,14 +257,18 @@ class Observatory:
 
     def acts(self, name: str) -> list[str]:
         """Acts that a source holds: declared, or seen where the column holds codes. An act it lacks is no zero."""
+        declared = self.declared_acts(name)
+        return self.collect(name).table.column("act").unique().to_pylist() if declared is None else declared
+
+    def declared_acts(self, name: str) -> list[str] | None:
+        """Acts that `observatory.toml` says a source holds; None where its column holds the codes."""
         spec = self.spec.sources[name]
         if not isinstance(spec, IncidentsSpec):
             return []
         if isinstance(spec.act, str):
             return [spec.act]
-        if spec.act.map or spec.act.other:
-            return [*spec.act.map.values(), *([spec.act.other] if spec.act.other else [])]
-        return list(self.collect(name).table.column("act").unique().to_pylist())
+        mapped = [*spec.act.map.values(), *([spec.act.other] if spec.act.other else [])]
+        return mapped or None
 
     # -- outputs ---------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from itertools import pairwise
 from typing import Literal
@@ -63,6 +63,25 @@ class Numerator(Spec):
         [True, True, False, False]
         """
         return iccs_below(act, self.acts) and not iccs_below(act, self.without)
+
+    def held_by(self, acts: Iterable[str]) -> bool:
+        """Whether a source of these acts holds all that is counted: each act itself, or everything directly in it.
+
+        Examples
+        --------
+        >>> robbery = Numerator(acts=["0401"], units=["victims"])
+        >>> robbery.held_by(["0401", "0502"]), robbery.held_by(["04011"])
+        (True, False)
+        >>> robbery.held_by(["04011", "04012", "04013", "04014", "04019"])
+        True
+        """
+        held, tree = set(acts), code_list("ICCS")
+
+        def whole(act: str) -> bool:
+            parts = [part for part in tree.children(act) if self.counts(part)]
+            return act in held or (bool(parts) and all(whole(part) for part in parts))
+
+        return all(whole(act) for act in self.acts)
 
 
 class Links(Spec):

@@ -151,10 +151,12 @@ class Breakdowns:
         known = grid.known_share(grid.dimensions) if grid.dimensions else np.ones(grid.counts.shape)
         column = (-1, *([1] * (grid.counts.ndim - 1)))
         acts = self.counter.unknown_acts > (1 - KNOWN_ENOUGH) * self.counter.all_cases
+        part = self.source.acts is not None and not self.numerator.held_by(self.source.acts)
         flags = (
             np.where(grid.counts < FEW, BIT["few_cases"], 0)
             | np.where(self._incomplete.reshape(column) | ~throughout, BIT["partial_period"], 0)
             | (BIT["rejected_share"] if self.source.rejected > 1 - KNOWN_ENOUGH else 0)
+            | (BIT["part_of_acts"] if part else 0)
             | np.where(acts.reshape(column), BIT["unknown_acts"], 0)
             | np.where(known < KNOWN_ENOUGH, BIT["unknown_share"], 0)
             | np.where(placed < KNOWN_ENOUGH, BIT["unlocated_share"], 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
@@ -48,6 +48,8 @@ class CountsSource:
         Whether somebody said so; otherwise `covers` is what was seen, and the ends may be cut off (`complete`).
     dimensions, levels
         What the records can be broken down by.
+    acts
+        ICCS codes that the source is said to hold; None where each record brings its own.
     today
         No period that ends later is complete.
     rejected
@@ -63,15 +65,20 @@ class CountsSource:
     covers_declared: bool
     dimensions: Mapping[str, DimensionInfo]
     levels: tuple[str, ...] = ()
+    acts: tuple[str, ...] | None = None
     today: date = field(default_factory=date.today)
     rejected: float = 0.0
 
     @classmethod
-    def from_located(cls, located: Located, covers: str | None = None) -> CountsSource:
+    def from_located(
+        cls, located: Located, covers: str | None = None, acts: Sequence[str] | None = None
+    ) -> CountsSource:
         """The source that collecting and locating gave.
 
         Parameters
         ----------
+        acts
+            The acts that it is said to hold.
         covers
             The period that it is said to cover; without it, from the first to the last day, month or year seen.
 
@@ -95,6 +102,7 @@ class CountsSource:
             covers_declared=covers is not None,
             dimensions={info.name: info for info in records.dimensions},
             levels=located.levels,
+            acts=None if acts is None else tuple(acts),
             rejected=_rejected(records),
         )
 

@@ -14,6 +14,7 @@ FLAGS: dict[str, str] = {
     "unknown_acts": (
         "more than 5 % of the source's cases have no known act, or only a wider one: the count may be understated"
     ),
+    "part_of_acts": "the source holds only some of the acts that this indicator counts: the rest is not in the number",
     "rejected_share": "more than 5 % of the source's rows were rejected: the count may be understated",
     "smoothed": "drawn towards the average of comparable places: not what was recorded there",
 }
