@@ -162,7 +162,8 @@ def _axis() -> Spec:
 
 
 def _numbers() -> Spec:
-    return {**_axis(), "format": FORMAT, "tickCount": 4}
+    # the last label stays below its tick: pushed inwards it would run into the one before
+    return {**_axis(), "format": FORMAT, "tickCount": 4, "labelFlush": False}
 
 
 def _colour(names: Sequence[str]) -> Spec:
@@ -205,7 +206,7 @@ def _page(spec: Spec) -> Spec:
     return {
         "width": WIDTH,
         "autosize": {"type": "fit-x", "contains": "padding"},
-        "padding": {"left": 12, "right": 8, "top": 4, "bottom": 2},
+        "padding": {"left": 12, "right": 20, "top": 4, "bottom": 2},
         "background": None,
         **spec,
         "config": {
