@@ -213,3 +213,13 @@ def test_a_run_over_millions_of_periods_is_refused(tmp_path):
     code, text = run("measure", mini.build(tmp_path, toml=toml))
     assert code == 1
     assert "too many periods" in text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_what_holds_small_counts_is_private_and_stays_out_of_git(tmp_path):
+    folder = mini.build(tmp_path)
+    for command in ("measure", "review"):
+        assert run(command, folder)[0] == 0
+    for private in (folder / "build", folder / "reviews" / "2024"):
+        assert private.stat().st_mode & 0o077 == 0
+        assert (private / ".gitignore").read_text().endswith("*\n")

@@ -58,6 +58,12 @@ def replace_folder(target: Path, *, mark: str | None = None, private: bool = Fal
             shutil.rmtree(work, ignore_errors=True)
 
 
+def keep_out_of_git(folder: Path) -> None:
+    """Have git pass over a private folder: an observatory lives in git, its exact small counts must not."""
+    text = "# Private: before disclosure control. Never publish, never commit.\n*\n"
+    (folder / ".gitignore").write_text(text, encoding="utf-8")
+
+
 def _refuse_foreign(target: Path, mark: str | None) -> None:
     """The folder that is there is deleted once the new one stands: it must be one that a run has made."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):

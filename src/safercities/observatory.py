@@ -356,13 +356,15 @@ class Observatory:
 
     def review(self, estimates: Estimates | None = None) -> list[Path]:
         """Write `reviews/<period>/` of these estimates (default: measured now); main language first."""
-        from safercities.files import replace_folder
         from safercities.review.build import write_review
 
         data = self.review_data(estimates)
         target = self.folder / REVIEWS / data.period.replace("/", "_")
-        with replace_folder(target, mark="data.xlsx") as work:
+        private = data.private and not data.synthetic
+        with files.replace_folder(target, mark="data.xlsx", private=private) as work:
             written = write_review(data, work)
+            if private:
+                files.keep_out_of_git(work)
         return [target / path.relative_to(work) for path in written]
 
 

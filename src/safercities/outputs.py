@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safercities.files import replace_folder, sha256, write_csv
+from safercities.files import keep_out_of_git, replace_folder, sha256, write_csv
 from safercities.model.errors import Problem
 from safercities.model.estimates import Estimates
 
@@ -27,9 +27,7 @@ def write_build(target: Path, estimates: Estimates, observatory: Observatory, pr
         for name in observatory.spec.sources:
             write_left_out(folder, observatory, name)
         (folder / "manifest.json").write_text(observatory.manifest(estimates), encoding="utf-8")
-        (folder / ".gitignore").write_text(
-            "# Private: before disclosure control. Never publish, never commit.\n*\n", encoding="utf-8"
-        )
+        keep_out_of_git(folder)
 
 
 def write_left_out(folder: Path, observatory: Observatory, name: str) -> None:
