@@ -38,6 +38,17 @@ def test_a_row_of_totals_in_a_population_is_not_one_more_group(tmp_path):
     assert city(observatory.measure(), "crude")["2023"]["denominator"] == 8000
 
 
+def test_a_population_by_groups_of_ones_own_must_name_them(tmp_path):
+    lines = ["code,year,group,people"]
+    lines += [f"0{w},2023,{g},{n}" for w in range(1, 5) for g, n in [("a", 1000), ("b", 1000), ("Total", 2000)]]
+    people = "\n".join(lines) + "\n"
+    plain = mini.TOML.replace('sex = { column = "sex" }\n', 'group = { column = "group" }\n')
+    assert "group-map-needed" in codes(sc.open(mini.build(tmp_path / "plain", toml=plain, people=people)))
+    named = plain.replace('column = "group"', 'column = "group", map = { a = "a", b = "b", Total = "_T" }')
+    found = city(sc.open(mini.build(tmp_path / "named", toml=named, people=people)).measure(), "crude")
+    assert found["2023"]["denominator"] == 8000
+
+
 def test_all_rows_rejected_is_not_a_zero(tmp_path):
     observatory = sc.open(mini.build(tmp_path, robberies=cases(*["05.01.23"] * 50)))
     with pytest.raises(SafercitiesError, match="not a zero"):

@@ -165,6 +165,8 @@ def _check_map(rule: _Rule, file: str, totals: bool) -> None:
     if rule.spec.other is not None:
         given["(other)"] = rule.spec.other
     problems: list[Problem] = []
+    if totals and rule.codes is None and rule.bins is None and not given:  # a row of totals would be one more group
+        problems.append(problem("group-map-needed", file=file, column=rule.spec.column))
     for value, code in given.items():
         if code == TOTAL and not totals:
             problems.append(problem("map-total", file=file, column=rule.spec.column, value=value))
