@@ -49,6 +49,17 @@ def test_a_population_by_groups_of_ones_own_must_name_them(tmp_path):
     assert found["2023"]["denominator"] == 8000
 
 
+def test_a_row_of_totals_in_a_file_of_counts_is_not_one_more_case(tmp_path):
+    rows = "date,lon,lat,sex,c\n2023-01-05,.5,.5,woman,10\n2023-01-05,.5,.5,man,20\n2023-01-05,.5,.5,Total,30\n"
+    toml = mini.TOML.replace('unit = "victims"', 'unit = { column = "c", of = "victims" }')
+    observatory = sc.open(mini.build(tmp_path / "sex", toml=toml, robberies=rows))
+    assert "group-unmapped" in codes(observatory)
+    assert city(observatory.measure())["2023"]["value"] == 30
+    free = toml.replace('sex = { column = "sex", map = { woman = "F", man = "M" } }', 'who = { column = "sex" }')
+    observatory = sc.open(mini.build(tmp_path / "free", toml=free.replace('["sex"], ', ""), robberies=rows))
+    assert "group-map-needed" in codes(observatory)
+
+
 def test_all_rows_rejected_is_not_a_zero(tmp_path):
     observatory = sc.open(mini.build(tmp_path, robberies=cases(*["05.01.23"] * 50)))
     with pytest.raises(SafercitiesError, match="not a zero"):

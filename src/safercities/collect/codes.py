@@ -47,12 +47,12 @@ def code_acts(ledger: Ledger, spec: str | CodesFrom, decimal: str) -> pa.Array:
         if spec not in iccs and spec != UNKNOWN:
             raise SafercitiesError(problem("act-unknown", file=ledger.raw.file, given=spec, hint=_near(spec, iccs)))
         return pa.repeat(pa.scalar(spec, pa.string()), count)
-    codes, _ = _code(ledger, _Rule(spec, iccs, None, False, decimal), totals=False)
+    codes, _ = _code(ledger, _Rule(spec, iccs, None, False, decimal), totals=False, counted=False)
     return codes
 
 
 def code_dimension(
-    ledger: Ledger, name: str, spec: DimensionFrom, decimal: str, *, totals: bool = False
+    ledger: Ledger, name: str, spec: DimensionFrom, decimal: str, *, totals: bool = False, counted: bool = False
 ) -> tuple[pa.Array, DimensionInfo]:
     """Code of each row in one dimension, and what codes to expect in it.
 
@@ -64,6 +64,9 @@ def code_dimension(
     ----------
     totals
         Whether a row may be for all together (`_T`), as in a table of populations.
+    counted
+        Whether rows carry numbers of cases. There, as in populations, a value that nothing names may be a subtotal, and
+        its row is rejected: as one more group, or as unknown, it would be counted twice.
 
     Raises
     ------
@@ -73,15 +76,15 @@ def code_dimension(
     known = dimension(name)
     is_age = known.codes is not None and known.codes.id == "AGE"
     rule = _Rule(spec, known.codes, spec.bins, is_age, decimal)
-    codes, seen = _code(ledger, rule, totals=totals)
+    codes, seen = _code(ledger, rule, totals=totals, counted=counted or totals)
     expected = _expected(rule, seen)
     labels = _labels(rule, expected, ledger.raw)
     return codes, DimensionInfo(name, spec.label or known.label, spec.of or known.of, expected, labels)
 
 
-def _code(ledger: Ledger, rule: _Rule, *, totals: bool) -> tuple[pa.Array, list[str]]:
+def _code(ledger: Ledger, rule: _Rule, *, totals: bool, counted: bool) -> tuple[pa.Array, list[str]]:
     spec, raw = rule.spec, ledger.raw
-    _check_map(rule, raw.file, totals)
+    _check_map(rule, raw.file, totals, counted)
     encoded = encode(raw.table.column(spec.column))
     texts = encoded.texts()
     coded = _coder(rule, encoded, texts, totals)
@@ -89,7 +92,7 @@ def _code(ledger: Ledger, rule: _Rule, *, totals: bool) -> tuple[pa.Array, list[
     faults = np.array([fault for _, fault in coded], dtype=object)
     for fault in dict.fromkeys(f for f in faults if f):
         where = encoded.take(faults == fault, False)
-        if totals and fault == "value-unmapped":  # it may be a total: as one more group it would be counted twice
+        if counted and fault == "value-unmapped":
             ledger.reject("group-unmapped", where, spec.column, encoded)
         else:
             ledger.warn(fault, where, spec.column, encoded)
@@ -159,13 +162,13 @@ def _listed_code(text: str, codes: CodeList | None, totals: bool) -> Coding:
     return UNKNOWN, "value-unmapped"
 
 
-def _check_map(rule: _Rule, file: str, totals: bool) -> None:
+def _check_map(rule: _Rule, file: str, totals: bool, counted: bool) -> None:
     """Every code that the map can give must be in the list."""
     given = dict(rule.spec.map)
     if rule.spec.other is not None:
         given["(other)"] = rule.spec.other
     problems: list[Problem] = []
-    if totals and rule.codes is None and rule.bins is None and not given:  # a row of totals would be one more group
+    if counted and rule.codes is None and rule.bins is None and not given:
         problems.append(problem("group-map-needed", file=file, column=rule.spec.column))
     for value, code in given.items():
         if code == TOTAL and not totals:

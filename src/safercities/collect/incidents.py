@@ -71,7 +71,9 @@ def collect_incidents(name: str, spec: IncidentsSpec, base: Path) -> Collected:
     columns |= {"n": counts, "x": pa.array(where.x, mask=~where.known), "y": pa.array(where.y, mask=~where.known)}
     infos: list[DimensionInfo] = []
     for dimension, how in spec.dimensions.items():
-        columns[dimension], info = code_dimension(ledger, dimension, how, spec.decimal)
+        columns[dimension], info = code_dimension(
+            ledger, dimension, how, spec.decimal, counted=isinstance(spec.unit, UnitFrom)
+        )
         infos.append(info)
     for level, column in spec.places.items():
         columns[f"code_{level}"] = as_text(raw.table.column(column))
