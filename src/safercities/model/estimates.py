@@ -32,11 +32,14 @@ MEASURES: tuple[tuple[str, pa.DataType], ...] = (
     ("n_positive", pa.int64()),  # unweighted cases in the numerator
     ("denominator", pa.float64()),  # person-years, weighted respondents, …; null where there is none
     ("deff", pa.float64()),
+    ("df", pa.float64()),  # degrees of freedom of the interval of a survey estimate
     ("unit", pa.string()),
     ("method", pa.string()),
     ("obs_status", pa.string()),  # SDMX CL_OBS_STATUS: A normal, U low reliability, O missing, I imputed, P provisional
     ("conf_status", pa.string()),  # SDMX CL_CONF_STATUS: F free, C confidential (primary), D secondary
     ("quality", pa.string()),  # quality flags, separated by a space; see model.quality
+    ("scheme", pa.string()),  # the publication rules in force, as nchs-proportions-2017
+    ("verdict", pa.string()),  # what they say: publish, warn or withhold; null where no rule applies
     ("coverage", pa.float64()),  # share of the numerator's cases that the breakdown could place, 0..1
     ("source", pa.string()),
     ("note", pa.string()),

@@ -16,6 +16,16 @@ FLAGS: dict[str, str] = {
     ),
     "part_of_acts": "the source holds only some of the acts that this indicator counts: the rest is not in the number",
     "rejected_share": "more than 5 % of the source's rows were rejected: the count may be understated",
+    "zero_or_full": "no respondent of the sample, or every one of them: the interval is one-sided",
+    "few_respondents": "rests on fewer respondents than the publication rules ask for",
+    "few_positive": "fewer respondents said yes than the publication rules ask for",
+    "low_effective_n": "the design leaves it worth fewer independent respondents than the publication rules ask for",
+    "few_df": "too few sampling units to know well how sure it is",
+    "high_cv": "the standard error is a larger part of the value than the publication rules allow",
+    "wide_interval": "the interval is wider than the publication rules allow",
+    "single_psu": "all its respondents come from one sampling unit: how sure it is cannot be seen",
+    "lonely_psu": "a stratum holds a single sampling unit; the rule that was chosen stands in for its variance",
+    "missing_answers": "more than 5 % of the respondents gave no usable answer: they may differ from the others",
     "smoothed": "drawn towards the average of comparable places: not what was recorded there",
 }
 
