@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0.dev0"
-__all__ = ["Estimates", "Observatory", "SafercitiesError", "UsageError", "__version__", "open"]
+__all__ = ["Design", "Estimates", "Observatory", "SafercitiesError", "UsageError", "__version__", "open", "survey"]
 
 if TYPE_CHECKING:
     from safercities.model.errors import SafercitiesError, UsageError
     from safercities.model.estimates import Estimates
     from safercities.observatory import Observatory, open
+    from safercities.sampling.design import Design, survey
 
 _HOMES = {
     "open": "safercities.observatory",
     "Observatory": "safercities.observatory",
+    "Design": "safercities.sampling.design",
+    "survey": "safercities.sampling.design",
     "Estimates": "safercities.model.estimates",
     "SafercitiesError": "safercities.model.errors",
     "UsageError": "safercities.model.errors",

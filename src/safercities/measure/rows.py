@@ -10,35 +10,18 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from safercities.measure.grid import Grid
-from safercities.model import quality
 from safercities.model.estimates import Estimates, schema
+from safercities.model.flags import BIT as BIT
+from safercities.model.flags import Bits
+from safercities.model.flags import bits as bits
+from safercities.model.flags import words as words
 
 Floats = NDArray[np.float64]
-Bits = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 #: Fewer cases than this are flagged, and a smaller known share.
 FEW = 20
 KNOWN_ENOUGH = 0.95
-BIT: dict[str, int] = {flag: 1 << position for position, flag in enumerate(quality.FLAGS)}
-
-
-def bits(fields: Sequence[str]) -> Bits:
-    """Quality fields as sums of bits."""
-    known = {field: sum(BIT[flag] for flag in field.split()) for field in set(fields)}
-    return np.array([known[field] for field in fields], dtype=np.int64)
-
-
-def words(flags: Bits) -> list[str]:
-    """Sums of bits as quality fields.
-
-    Examples
-    --------
-    >>> words(bits(["few_cases", "", "partial_period few_cases"]))
-    ['few_cases', '', 'few_cases partial_period']
-    """
-    known = {int(f): quality.join(*(flag for flag, bit in BIT.items() if f & bit)) for f in np.unique(flags)}
-    return [known[f] for f in flags.tolist()]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,161 @@
+"""Makes a design from its columns: checks weights, strata, PSUs and population sizes; puts the rows in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+import numpy as np
+
+from safercities.model.errors import SafercitiesError, UsageError, problem
+from safercities.sampling.design import Design, _choice
+from safercities.sampling.estimators import Sample
+from safercities.sampling.spec import Lonely
+from safercities.sampling.table import Respondents
+from safercities.sampling.units import Floats, Ints, Units, make_units
+
+
+def build(
+    respondents: Respondents,
+    weight: str | None,
+    strata: str | None,
+    psu: str | None,
+    stages: Sequence[str],
+    fpc: Sequence[str],
+    nested: bool,
+    lonely: Lonely,
+    certainty: str | None,
+) -> Design:
+    """The design that `survey` describes."""
+    _choice("rule for lonely PSUs", lonely, get_args(Lonely))
+    names = (psu, *stages) if psu else tuple(stages)
+    if len(fpc) > max(len(names), 1):
+        raise UsageError(problem("survey-fpc-stages", file=respondents.file, sizes=len(fpc), stages=max(len(names), 1)))
+    weights = _weights(respondents, weight)
+    kept = None if weights is None or (weights > 0).all() else np.flatnonzero(weights > 0)
+    count = len(respondents) if kept is None else len(kept)
+    if count == 0:
+        raise SafercitiesError(problem("survey-empty", file=respondents.file))
+    ids, labels = _ids(respondents, strata, names, nested, kept, count)
+    sizes = [_size(respondents, name, kept) for name in fpc]
+    if certainty is not None:
+        ids, sizes, labels = _certain(respondents, certainty, ids, sizes, labels, kept)
+    depth = 2 if not fpc else len(ids)  # without population sizes only the first stage counts
+    given: list[Floats | None] = [*sizes, *[None] * (len(ids) - 1 - len(sizes))]
+    units, order, unit = make_units(ids[:depth], given, labels, lonely, file=respondents.file)
+    if units.psus == 1 and not (fpc and units.stages[0].scale[0] == 0):
+        raise SafercitiesError(problem("survey-one-psu", file=respondents.file, column=psu or ""))
+    same = bool(np.array_equal(order, np.arange(count)))
+    respondents.rows = (None if same else order) if kept is None else kept[order]
+    ordered = _in_order(weights, respondents.rows, units, given, unit, order)
+    return Design(respondents, Sample(units, unit, ordered))
+
+
+def _in_order(
+    weights: Floats | None, rows: Ints | None, units: Units, sizes: Sequence[Floats | None], unit: Ints, order: Ints
+) -> Floats:
+    """Weights in the order of the units; without a column, what the population sizes make of them."""
+    if weights is not None:
+        return weights if rows is None else weights[rows]
+    made = np.ones(len(unit))
+    for stage, size in zip(units.stages, sizes, strict=False):
+        if size is not None:
+            at = np.searchsorted(stage.starts, unit, side="right") - 1
+            drawn = stage.drawn[stage.group_of[at]]
+            given = size[order]
+            made *= np.where((given < 1) | ((given == 1) & (drawn > 1)), 1 / given, given / drawn)
+    return made
+
+
+def _weights(respondents: Respondents, name: str | None) -> Floats | None:
+    """Weights in the order of the table; None where there is no column."""
+    if name is None:
+        return None
+    weights = respondents.own_numbers(name, "survey-weight-text")
+    if missing := int(np.isnan(weights).sum()):
+        raise SafercitiesError(_at(respondents, "survey-weight-missing", name, np.isnan(weights), rows=missing))
+    wrong = (weights < 0) | np.isinf(weights)
+    if wrong.any():
+        raise SafercitiesError(_at(respondents, "survey-weight-negative", name, wrong, rows=int(wrong.sum())))
+    return weights
+
+
+def _at(respondents: Respondents, code: str, column: str, where: np.ndarray, **details: object):  # type: ignore[no-untyped-def, type-arg]
+    """A problem with a column, at the first row (counted from 1) where it is met."""
+    return problem(code, file=respondents.file, column=column, row=int(np.flatnonzero(where)[0]) + 1, **details)
+
+
+def _codes(respondents: Respondents, name: str, unit: str, kept: Ints | None) -> tuple[Ints, list[str]]:
+    codes, labels = respondents.own_codes(name)
+    codes = codes if kept is None else codes[kept]
+    if missing := int((codes < 0).sum()):
+        raise SafercitiesError(_at(respondents, "survey-id-missing", name, codes < 0, rows=missing, unit=unit))
+    used, moved = np.unique(codes, return_inverse=True)
+    return moved, [labels[one] for one in used.tolist()]
+
+
+def _ids(
+    respondents: Respondents,
+    strata: str | None,
+    names: Sequence[str],
+    nested: bool,
+    kept: Ints | None,
+    count: int,
+) -> tuple[list[Ints], list[str]]:
+    """Codes of stratum, PSU and further units, and the names of the strata."""
+    if strata is None:
+        stratum, labels = np.zeros(count, dtype=np.int64), ["all"]
+    else:
+        stratum, labels = _codes(respondents, strata, "stratum", kept)
+    ids = [stratum]
+    for number, name in enumerate(names):
+        codes, texts = _codes(respondents, name, "PSU" if number == 0 else "unit", kept)
+        if number == 0 and not nested:
+            _one_stratum(respondents, name, stratum, labels, codes, texts)
+        ids.append(codes)
+    return (ids if names else [*ids, np.arange(count)]), labels
+
+
+def _one_stratum(
+    respondents: Respondents, name: str, stratum: Ints, labels: Sequence[str], psu: Ints, texts: Sequence[str]
+) -> None:
+    """Refuse a PSU that lies in two strata."""
+    low, high = np.full(len(texts), len(labels)), np.full(len(texts), -1)
+    np.minimum.at(low, psu, stratum)
+    np.maximum.at(high, psu, stratum)
+    if wrong := np.flatnonzero(low != high).tolist():
+        one, two = labels[low[wrong[0]]], labels[high[wrong[0]]]
+        code = "survey-psu-strata"
+        raise SafercitiesError(problem(code, file=respondents.file, column=name, psu=texts[wrong[0]], one=one, two=two))
+
+
+def _size(respondents: Respondents, name: str, kept: Ints | None) -> Floats:
+    values = respondents.own_numbers(name)
+    return values if kept is None else values[kept]
+
+
+def _certain(
+    respondents: Respondents,
+    name: str,
+    ids: list[Ints],
+    sizes: list[Floats],
+    labels: list[str],
+    kept: Ints | None,
+) -> tuple[list[Ints], list[Floats], list[str]]:
+    """PSUs taken with certainty become strata, and their units of the next stage (or respondents) their PSUs."""
+    given = respondents.own_numbers(name)
+    sure = (given if kept is None else given[kept]) == 1
+    count = len(sure)
+    deeper = [*ids[2:], np.arange(count)]
+    stratum, psu = ids[0], ids[1]
+    pair = stratum * (int(psu.max()) + 1) + psu
+    own, moved = np.unique(pair[sure], return_inverse=True)
+    first = np.flatnonzero(sure)
+    names = [f"{labels[int(stratum[first[moved == one][0]])]} / certainty {one + 1}" for one in range(len(own))]
+    new_stratum = stratum.copy()
+    new_stratum[sure] = len(labels) + moved
+    shifted = [np.where(sure, deep + int(up.max()) + 1, up) for up, deep in zip(ids[1:], deeper, strict=True)]
+    moved_sizes = [np.where(sure, after, size) for size, after in zip(sizes, [*sizes[1:], np.full(count, np.inf)], strict=True)]
+    used, compact = np.unique(new_stratum, return_inverse=True)
+    everything = [*labels, *names]
+    return [compact, *shifted], moved_sizes, [everything[one] for one in used.tolist()]

@@ -1,0 +1,229 @@
+"""Estimates and their variances in every domain: Taylor linearisation in its centred residual form, or replicates.
+
+The variance of a ratio θ = Σ w·x / Σ w·d in a domain is that of the total of (x − θ·d) / Σ w·d, its residuals added up by
+sampling unit; a unit without members of the domain counts as 0 (Särndal, Swensson and Wretman 1992, section 5.5;
+Lumley 2004). For weights tied to population totals the residual is that of the regression on the variables of these
+totals (Deville and Särndal 1992).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safercities.sampling.statistics import Statistic
+from safercities.sampling.sums import Cells, Variable
+from safercities.sampling.units import Floats, Ints, Units
+
+if TYPE_CHECKING:
+    from safercities.sampling.calibration import Projection
+    from safercities.sampling.replicates import Replicates
+
+#: Cells of a matrix units × domains that is made at a time where the totals are a list of pairs.
+BLOCK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Result:
+    """One statistic in every domain of a breakdown; arrays of shape (domains,).
+
+    Parameters
+    ----------
+    value, se
+        NaN in a domain without respondents.
+    n, n_positive, unanswered
+        Respondents who count, those above 0, and those without a usable answer.
+    denominator
+        Σ w·d.
+    deff
+        Variance over that of a simple random sample of the same size without replacement; NaN where not defined.
+    psus, strata
+        In which the domain has respondents who count.
+    lonely
+        Whether one of these strata has a single PSU.
+    """
+
+    value: Floats
+    se: Floats
+    n: Floats
+    n_positive: Floats
+    unanswered: Floats
+    denominator: Floats
+    deff: Floats
+    psus: Ints
+    strata: Ints
+    lonely: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What the variance needs to know beside the cells.
+
+    Parameters
+    ----------
+    units, unit
+        Sampling units, and the unit of each row.
+    weights
+        Weight of each row; shape (n,).
+    projections
+        Of weights that were tied to population totals, in order.
+    replicates
+        Replicate weights; None: linearisation.
+    """
+
+    units: Units
+    unit: Ints
+    weights: Floats
+    projections: tuple[Projection, ...] = ()
+    replicates: Replicates | None = None
+
+    def unit_sums(self, rows: Floats) -> Floats:
+        """Columns added up by finest unit; (n, p) → (units, p)."""
+        sums = [np.bincount(self.unit, weights=column, minlength=self.units.size) for column in rows.T]
+        return np.column_stack(sums) if sums else np.zeros((self.units.size, 0))
+
+
+def estimate(statistic: Statistic, cells: Cells, sample: Sample) -> Result:
+    """A statistic in every domain of a breakdown."""
+    totals, below = cells.totals(statistic.x), cells.totals(statistic.d)
+    members = below if statistic.d is statistic.base else cells.totals(statistic.base)
+    x, d, whole = cells.sum(totals), cells.sum(below), cells.sum(members)
+    n, positive, unanswered = statistic.counted(cells)
+    value = x if statistic.kind == "total" else np.divide(x, d, out=np.full(cells.size, np.nan), where=d != 0)
+    if sample.replicates is not None:
+        variance = _replicated(statistic, cells, sample, value)
+    else:
+        variance = linearised(statistic, cells, sample, value, d)
+    value, variance = np.where(n > 0, value, np.nan), np.where(n > 0, variance, np.nan)
+    deff = _design_effect(statistic, cells, variance, value, x, d, whole, n)
+    psus, strata, lonely = cells.present(members)
+    return Result(
+        value, np.sqrt(np.maximum(variance, 0)), n, positive, unanswered, d, deff, psus, strata, lonely
+    )
+
+
+def linearised(statistic: Statistic, cells: Cells, sample: Sample, value: Floats, d: Floats) -> Floats:
+    """Variance by linearisation; shape (domains,)."""
+    scale = np.ones(cells.size) if statistic.kind == "total" else d
+    scale = np.where(scale == 0, np.nan, scale)
+    if sample.projections:
+        return _projected_variance(statistic, cells, sample, value) / scale**2
+    influence = cells.totals(statistic.x)
+    if statistic.kind != "total":
+        influence = influence - cells.spread(np.nan_to_num(value)) * cells.totals(statistic.d)
+    return cells.variance(influence, cells.totals(statistic.base)) / scale**2
+
+
+def influences(statistic: Statistic, cells: Cells, sample: Sample, value: Floats, domains: Ints) -> Floats:
+    """Linearised variable of some domains, added up by finest unit; shape (units, len(domains))."""
+    z = cells.columns(cells.totals(statistic.x), domains)
+    if statistic.kind != "total":
+        below = cells.columns(cells.totals(statistic.d), domains)
+        z = z - np.nan_to_num(value[domains])[None, :] * below
+    for unit_x, coefficients in _coefficients(statistic, cells, sample, value):
+        z = z - unit_x @ coefficients[:, domains]
+    if statistic.kind == "total":
+        return z
+    d = cells.sum(cells.totals(statistic.d))[domains]
+    return z / np.where(d == 0, np.nan, d)[None, :]
+
+
+def _projected_variance(statistic: Statistic, cells: Cells, sample: Sample, value: Floats) -> Floats:
+    """Variance of the residuals of the regression on the variables of the population totals, before scaling."""
+    regressions = list(_coefficients(statistic, cells, sample, value))
+    step = max(1, BLOCK // max(sample.units.size, 1))
+    parts = []
+    for start in range(0, cells.size, step):
+        domains = np.arange(start, min(start + step, cells.size))
+        z = cells.columns(cells.totals(statistic.x), domains)
+        if statistic.kind != "total":
+            z = z - np.nan_to_num(value[domains])[None, :] * cells.columns(cells.totals(statistic.d), domains)
+        for unit_x, coefficients in regressions:
+            z = z - unit_x @ coefficients[:, domains]
+        members = cells.columns(cells.totals(statistic.base), domains)
+        parts.append(sample.units.variances(z, members))
+    return np.concatenate(parts)
+
+
+def _coefficients(
+    statistic: Statistic, cells: Cells, sample: Sample, value: Floats
+) -> Iterator[tuple[Floats, Floats]]:
+    """For each projection: Σ w·x of its variables by unit, and the coefficients of each domain's linearised variable."""
+    done: list[tuple[Projection, Floats]] = []
+    for number, one in enumerate(sample.projections):
+        raw = _moments(f"{number}", statistic.x, one, cells, sample)
+        if statistic.kind != "total":
+            raw = raw - np.nan_to_num(value)[None, :] * _moments(f"{number}", statistic.d, one, cells, sample)
+        for earlier, coefficients in done:
+            raw = raw - (one.x * one.v[:, None]).T @ earlier.x @ coefficients
+        coefficients = one.gram_inverse @ raw
+        done.append((one, coefficients))
+        yield sample.unit_sums(one.x * sample.weights[:, None]), coefficients
+
+
+def _moments(number: str, variable: Variable, one: Projection, cells: Cells, sample: Sample) -> Floats:
+    """Σ v·p·z over each domain for each variable p of a projection, z being the unweighted variable; (P, domains)."""
+    rows = variable.rows
+    plain = variable.values / (sample.weights if rows is None else sample.weights[rows])
+    factors = one.x * one.v[:, None] if rows is None else one.x[rows] * one.v[rows, None]
+    sums = [
+        cells.by_domain(f"moment{number}.{p}:{variable.name}", rows, plain * factors[:, p])
+        for p in range(factors.shape[1])
+    ]
+    return np.array(sums).reshape(-1, cells.size)
+
+
+def _replicated(statistic: Statistic, cells: Cells, sample: Sample, value: Floats) -> Floats:
+    from safercities.sampling import replicates
+
+    assert sample.replicates is not None  # noqa: S101 - the caller checks
+    theta = replicate_values(statistic, cells, sample)
+    return replicates.variance(theta, value, sample.replicates)
+
+
+def replicate_values(statistic: Statistic, cells: Cells, sample: Sample) -> Floats:
+    """The statistic with each set of replicate weights; shape (replicates, domains)."""
+    x = _replicate_sums(statistic.x, cells, sample)
+    if statistic.kind == "total":
+        return x
+    d = _replicate_sums(statistic.d, cells, sample)
+    return np.divide(x, d, out=np.full(x.shape, np.nan), where=d != 0)
+
+
+def _replicate_sums(variable: Variable, cells: Cells, sample: Sample) -> Floats:
+    """Totals over each domain with each set of replicate weights; shape (replicates, domains)."""
+    assert sample.replicates is not None  # noqa: S101 - the caller checks
+    if sample.replicates.weights is not None:
+        rows = variable.rows
+        plain = variable.values / (sample.weights if rows is None else sample.weights[rows])
+        domain = cells.domain if rows is None else cells.domain[rows]
+        make: Callable[[Floats], Floats] = lambda w: np.bincount(  # noqa: E731 - one line says it
+            domain, weights=plain * (w if rows is None else w[rows]), minlength=cells.size
+        )
+        return np.array([make(one) for one in sample.replicates.weights])
+    factors = sample.replicates.factors
+    totals = cells.totals(variable)
+    step = max(1, BLOCK // max(sample.units.size, 1))
+    blocks: Sequence[Ints] = [
+        np.arange(start, min(start + step, cells.size)) for start in range(0, cells.size, step)
+    ]
+    return np.concatenate([factors @ cells.columns(totals, block) for block in blocks], axis=1)
+
+
+def _design_effect(
+    statistic: Statistic, cells: Cells, variance: Floats, value: Floats, x: Floats, d: Floats, whole: Floats, n: Floats
+) -> Floats:
+    """Variance over that of a simple random sample without replacement from a population of Σ w (Kish 1965)."""
+    squares = statistic.squared(cells, value, x, whole if statistic.kind == "total" else d)
+    if statistic.kind == "ratio":
+        squares = squares * (whole / np.where(d == 0, np.nan, d)) ** 2
+    elif statistic.kind == "total":
+        squares = squares * whole**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        simple = squares / whole / (n - 1) * (whole - n) / whole
+        good = (n > 1) & (whole > n) & (simple > 0)
+        return np.where(good, variance / simple, np.nan)

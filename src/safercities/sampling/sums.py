@@ -1,0 +1,310 @@
+"""The small table: totals of each variable by sampling unit and domain, for every breakdown, in one pass over the rows.
+
+A *domain* is one cell of a breakdown. Its totals stand in a matrix units × domains while that is not much larger than the
+rows (`Dense`), else in a list of the pairs that occur (`Sparse`). Units without members of a domain count as zeros of the
+full design in both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safercities.sampling.units import Floats, Ints, Stage, Units
+
+#: A matrix of units × domains may have so many cells a row of data, before the list of pairs is smaller and faster.
+DENSE = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Variable:
+    """A variable to add up, with its weights: Σ w·x over rows.
+
+    Parameters
+    ----------
+    name
+        What it is; the same name means the same variable.
+    rows
+        Positions of the rows that count, None for all.
+    values
+        w·x of these rows.
+    """
+
+    name: str
+    rows: Ints | None
+    values: Floats
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One dimension: the code of each row, and what the codes mean."""
+
+    name: str
+    codes: Ints
+    labels: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class Cells:
+    """The domains of one breakdown.
+
+    Parameters
+    ----------
+    units, unit
+        The sampling units, and the unit of each row.
+    axes
+        Dimensions of the breakdown; none: one domain, everybody.
+    parent
+        A breakdown by these and more dimensions, whose matrix this one's is added up from.
+    """
+
+    units: Units
+    unit: Ints
+    axes: tuple[Axis, ...]
+    parent: Cells | None = None
+    _kept: dict[str, Floats] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the dimensions."""
+        return tuple(axis.name for axis in self.axes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of codes of each dimension."""
+        return tuple(len(axis.labels) for axis in self.axes)
+
+    @property
+    def size(self) -> int:
+        """Number of domains."""
+        return math.prod(self.shape)
+
+    @cached_property
+    def domain(self) -> Ints:
+        """Domain of each row."""
+        if not self.axes:
+            return np.zeros(len(self.unit), dtype=np.int64)
+        at = self.axes[0].codes
+        for axis in self.axes[1:]:
+            at = at * len(axis.labels) + axis.codes
+        return at
+
+    def codes(self) -> list[Ints]:
+        """Code of each domain along each dimension."""
+        return [part.astype(np.int64) for part in np.unravel_index(np.arange(self.size), self.shape)] if self.axes else []
+
+    def forget(self, *names: str) -> None:
+        """Let go of the totals of variables that are not needed again."""
+        for name in [known for known in self._kept if known.rsplit("/", 1)[-1] in names]:
+            del self._kept[name]
+
+    def _keep(self, key: str, make: Callable[[], Floats]) -> Floats:
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+    def _from_parent(self, matrix: Floats) -> Floats:
+        """Sums over the dimensions that the parent has and this breakdown lacks; the last axis is the parent's domains."""
+        assert self.parent is not None  # noqa: S101 - callers check
+        gone = tuple(number + 1 for number, name in enumerate(self.parent.names) if name not in self.names)
+        split = matrix.reshape(-1, *self.parent.shape)
+        return split.sum(axis=gone).reshape(*matrix.shape[:-1], self.size)
+
+    def by_domain(self, name: str, rows: Ints | None, values: Floats | None) -> Floats:
+        """Sums over the rows of each domain; without values: how many rows. Shape (domains,)."""
+
+        def make() -> Floats:
+            if self.parent is not None:
+                return self._from_parent(self.parent.by_domain(name, rows, values))
+            domain = self.domain if rows is None else self.domain[rows]
+            return np.bincount(domain, weights=values, minlength=self.size).astype(np.float64)
+
+        return self._keep(f"domain/{name}", make)
+
+    # what Dense and Sparse do differently ------------------------------------------------------------------------
+
+    def totals(self, variable: Variable) -> Floats:
+        """Totals by unit and domain."""
+        raise NotImplementedError
+
+    def spread(self, of_domain: Floats) -> Floats:
+        """One value a domain, in the shape of the totals (or one that broadcasts to it)."""
+        raise NotImplementedError
+
+    def sum(self, totals: Floats) -> Floats:
+        """Totals over all units; shape (domains,)."""
+        raise NotImplementedError
+
+    def variance(self, influence: Floats, members: Floats) -> Floats:
+        """Variance of each domain's statistic from its influence by unit and domain; shape (domains,).
+
+        `members` are totals of positive weights: not 0 where a unit has members of the domain.
+        """
+        raise NotImplementedError
+
+    def present(self, totals: Floats) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+        """PSUs and strata in which a total of positive weights is not 0, and whether a lonely stratum is among them."""
+        raise NotImplementedError
+
+    def columns(self, totals: Floats, domains: Ints) -> Floats:
+        """Totals of some domains as a matrix; shape (units, len(domains))."""
+        raise NotImplementedError
+
+
+class Dense(Cells):
+    """Totals as a matrix of units × domains."""
+
+    @cached_property
+    def _key(self) -> Ints:
+        return self.unit * self.size + self.domain
+
+    def totals(self, variable: Variable) -> Floats:
+        """Totals by unit and domain; shape (units, domains)."""
+
+        def make() -> Floats:
+            if isinstance(self.parent, Dense):
+                return self._from_parent(self.parent.totals(variable))
+            key = self._key if variable.rows is None else self._key[variable.rows]
+            flat = np.bincount(key, weights=variable.values, minlength=self.units.size * self.size)
+            return flat.reshape(self.units.size, self.size)
+
+        return self._keep(f"unit/{variable.name}", make)
+
+    def spread(self, of_domain: Floats) -> Floats:
+        return of_domain[None, :]
+
+    def sum(self, totals: Floats) -> Floats:
+        return np.asarray(totals.sum(axis=0))
+
+    def variance(self, influence: Floats, members: Floats) -> Floats:
+        return self.units.variances(influence, members)
+
+    def present(self, totals: Floats) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+        first = self.units.stages[0]
+        some = totals != 0
+        psus = np.logical_or.reduceat(some, first.starts, axis=0) if len(self.units.stages) > 1 else some
+        strata = np.logical_or.reduceat(psus, first.groups, axis=0)
+        lonely = strata[first.lonely].any(axis=0)
+        return psus.sum(axis=0), strata.sum(axis=0), lonely
+
+    def columns(self, totals: Floats, domains: Ints) -> Floats:
+        return totals[:, domains]
+
+
+class Sparse(Cells):
+    """Totals as a list of the pairs of unit and domain that occur, in the order of domain, then unit."""
+
+    @cached_property
+    def _pairs(self) -> tuple[Ints, Ints, Ints]:
+        """Unit and domain of each pair, and the pair of each row."""
+        key = self.domain * self.units.size + self.unit
+        found, pair = np.unique(key, return_inverse=True)
+        return found % self.units.size, found // self.units.size, pair
+
+    def totals(self, variable: Variable) -> Floats:
+        """Totals by pair; shape (pairs,)."""
+
+        def make() -> Floats:
+            pair = self._pairs[2] if variable.rows is None else self._pairs[2][variable.rows]
+            return np.bincount(pair, weights=variable.values, minlength=len(self._pairs[0]))
+
+        return self._keep(f"unit/{variable.name}", make)
+
+    def spread(self, of_domain: Floats) -> Floats:
+        return of_domain[self._pairs[1]]
+
+    def sum(self, totals: Floats) -> Floats:
+        return np.bincount(self._pairs[1], weights=totals, minlength=self.size)
+
+    @cached_property
+    def _stage_pairs(self) -> list[tuple[Ints, Ints, Ints, Ints, Ints]]:
+        """For each stage: pairs of its units and domains (starts), their groups, and pairs of group and domain."""
+        found = []
+        for stage in self.units.stages:
+            unit = np.searchsorted(stage.starts, self._pairs[0], side="right") - 1
+            starts = _starts(self._pairs[1], unit)
+            unit, domain = unit[starts], self._pairs[1][starts]
+            group = stage.group_of[unit]
+            tops = _starts(domain, group)
+            found.append((starts, group, domain, tops, np.diff([*tops.tolist(), len(group)])))
+        return found
+
+    def variance(self, influence: Floats, members: Floats) -> Floats:
+        total = np.zeros(self.size)
+        for stage, (starts, group, domain, tops, filled) in zip(self.units.stages, self._stage_pairs, strict=True):
+            z = influence if len(starts) == len(influence) else np.add.reduceat(influence, starts)
+            top, its_domain = group[tops], domain[tops]
+            mean = np.add.reduceat(z, tops) / stage.drawn[top] if len(tops) else np.zeros(0)
+            if self.units.rule == "adjust":
+                mean = np.where(stage.lonely[top], 0, mean)
+            squares = (z - np.repeat(mean, filled)) ** 2
+            inside = np.add.reduceat(squares, tops) if len(tops) else np.zeros(0)
+            # units of the group without members of the domain are zeros: they lie one mean away
+            whole = inside + (stage.drawn[top] - filled) * mean**2
+            part = np.bincount(its_domain, weights=whole * stage.scale[top], minlength=self.size)
+            if self.units.rule == "average" and stage.lonely.any():
+                some = np.logical_or.reduceat(np.logical_or.reduceat(members != 0, starts), tops)
+                part *= self._averaged(top, its_domain, some, stage)
+            total += part
+        return total
+
+    def _averaged(self, top: Ints, domain: Ints, some: NDArray[np.bool_], stage: Stage) -> Floats:
+        groups = np.bincount(domain[some], minlength=self.size).astype(float)
+        lonely = np.bincount(domain[some & stage.lonely[top]], minlength=self.size)
+        seen = groups - lonely
+        return np.divide(groups, seen, out=np.full(self.size, np.nan), where=seen > 0)
+
+    def present(self, totals: Floats) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+        first = self.units.stages[0]
+        starts, group, domain, tops, _ = self._stage_pairs[0]
+        psu = np.logical_or.reduceat(totals != 0, starts) if len(totals) else np.zeros(0, dtype=bool)
+        stratum = np.logical_or.reduceat(psu, tops) if len(tops) else np.zeros(0, dtype=bool)
+        top, its_domain = group[tops], domain[tops]
+        lonely = np.bincount(its_domain[stratum & first.lonely[top]], minlength=self.size) > 0
+        psus = np.bincount(domain[psu], minlength=self.size)
+        return psus, np.bincount(its_domain[stratum], minlength=self.size), lonely
+
+    def columns(self, totals: Floats, domains: Ints) -> Floats:
+        matrix = np.zeros((self.units.size, len(domains)))
+        unit, domain, _ = self._pairs
+        for number, one in enumerate(domains.tolist()):
+            its = domain == one
+            matrix[unit[its], number] = totals[its]
+        return matrix
+
+
+def _starts(*sorted_keys: Ints) -> Ints:
+    """Where a new combination of keys begins, in a list sorted by them."""
+    new = np.ones(len(sorted_keys[0]), dtype=bool)
+    if len(new) > 1:
+        new[1:] = np.logical_or.reduce([key[1:] != key[:-1] for key in sorted_keys])
+    return np.flatnonzero(new)
+
+
+def make_cells(units: Units, unit: Ints, axes: Sequence[Axis]) -> Cells:
+    """The domains of a breakdown, in whichever form is smaller."""
+    size = math.prod(len(axis.labels) for axis in axes)
+    dense = units.size * size <= max(DENSE * len(unit), 1 << 16)
+    return (Dense if dense else Sparse)(units, unit, tuple(axes))
+
+
+def families(combinations: Sequence[tuple[str, ...]], sizes: dict[str, int]) -> list[list[tuple[str, ...]]]:
+    """Breakdowns in families: the first of each is made from the rows, the others can be added up from it.
+
+    Examples
+    --------
+    >>> families([(), ("sex",), ("sex", "age"), ("income",)], {"sex": 2, "age": 6, "income": 5})
+    [[('sex', 'age'), ('sex',)], [('income',), ()]]
+    """
+    heads = [one for one in combinations if not any(set(one) < set(other) for other in combinations)]
+    found: dict[tuple[str, ...], list[tuple[str, ...]]] = {head: [head] for head in heads}
+    for one in combinations:
+        if one not in found:
+            holders = [head for head in heads if set(one) <= set(head)]
+            found[min(holders, key=lambda head: math.prod(sizes[name] for name in head))].append(one)
+    return list(found.values())

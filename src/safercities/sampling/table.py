@@ -1,0 +1,181 @@
+"""The respondents: columns of any kind of table as numbers, or as codes with their labels."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from safercities.model.errors import SafercitiesError, UsageError, problem
+from safercities.model.estimates import TOTAL, UNKNOWN, schema
+from safercities.sampling.sums import Axis
+from safercities.sampling.units import Floats, Ints
+
+#: Columns of an estimates table that a breakdown may fill.
+PLACED = ("place", "period")
+
+
+class Respondents:
+    """A table of respondents; columns are read when they are needed, in the order and choice of rows of the design.
+
+    Parameters
+    ----------
+    source
+        A pandas, polars or Arrow table, a mapping of columns, or the path of a Parquet or CSV file.
+
+    Raises
+    ------
+    UsageError
+        If it is none of them.
+    """
+
+    def __init__(self, source: Any) -> None:
+        self._path: Path | None = None
+        self._table: pa.Table | None = None
+        self.file = ""
+        if isinstance(source, str | Path):
+            self._open(Path(source))
+        else:
+            self._table = _arrow(source)
+        self.rows: Ints | None = None
+
+    def _open(self, path: Path) -> None:
+        self.file = path.name
+        if not path.is_file():
+            raise UsageError(problem("file-missing", file=self.file))
+        try:
+            if path.suffix.lower() == ".csv":
+                from pyarrow import csv
+
+                self._table = csv.read_csv(path)
+            else:
+                self.names = pq.read_schema(path).names
+                self._path = path
+        except pa.ArrowInvalid:
+            raise UsageError(problem("survey-table", file=self.file, given="this file")) from None
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return list(self._table.column_names if self._table is not None else self.names)
+
+    def __len__(self) -> int:
+        """Number of rows of the file or table, before the design leaves any out."""
+        if self._table is not None:
+            return int(self._table.num_rows)
+        return int(pq.read_metadata(self._path).num_rows)
+
+    def raw(self, name: str) -> pa.ChunkedArray:
+        """A column as it is, in its own order.
+
+        Raises
+        ------
+        UsageError
+            If there is none of that name.
+        """
+        if name not in self.columns:
+            near = difflib.get_close_matches(str(name), self.columns, n=1, cutoff=0.6)
+            hint = f"did you mean {near[0]}? Else " if near else ""
+            listed = ", ".join(self.columns[:40])
+            raise UsageError(problem("survey-column", file=self.file, name=name, hint=hint, columns=listed))
+        if self._table is not None:
+            return self._table.column(name)
+        return pq.read_table(self._path, columns=[name], read_dictionary=[name]).column(name)
+
+    def numbers(self, name: str) -> Floats:
+        """A column as numbers, NaN where empty, in the order of the design.
+
+        Raises
+        ------
+        SafercitiesError
+            If it holds text or infinite numbers.
+        """
+        values = self.own_numbers(name)
+        if infinite := int(np.isinf(values).sum()):
+            raise SafercitiesError(problem("survey-infinite", file=self.file, column=name, name=name, rows=infinite))
+        return values if self.rows is None else values[self.rows]
+
+    def own_numbers(self, name: str, code: str = "survey-number") -> Floats:
+        """A column as numbers, NaN where empty, in the order of the table."""
+        column = self.raw(name)
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+                or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
+            raise SafercitiesError(problem(code, file=self.file, column=name, name=name))
+        if kind is not column.type:
+            column = column.cast(kind)
+        if pa.types.is_boolean(kind):
+            column = column.cast(pa.uint8())
+        return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+
+    def own_codes(self, name: str) -> tuple[Ints, list[str]]:
+        """Code of each row (−1 where empty) and the text of each code, in the order of the table."""
+        column = self.raw(name)
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        joined = column.unify_dictionaries().combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+        if isinstance(joined, pa.ChunkedArray):
+            joined = joined.chunk(0) if joined.num_chunks else pa.array([], column.type)
+        codes = pc.fill_null(joined.indices, -1).to_numpy(zero_copy_only=False)
+        texts = ["" if value is None else _text(value) for value in joined.dictionary.to_pylist()]
+        labels = sorted({text for text in texts if text}, key=_natural)
+        place = {label: number for number, label in enumerate(labels)}
+        moved = np.array([*(place.get(text, -1) for text in texts), -1], dtype=np.int64)
+        return moved[codes], labels
+
+    def axis(self, name: str) -> Axis:
+        """A column as a dimension; empty cells are `_U`.
+
+        Raises
+        ------
+        UsageError
+            If no breakdown can have this name.
+        SafercitiesError
+            If it holds `_T`.
+        """
+        if name in schema().names and name not in PLACED:
+            raise UsageError(problem("survey-column-reserved", file=self.file, column=name, name=name))
+        codes, labels = self.own_codes(name)
+        if TOTAL in labels:
+            raise SafercitiesError(problem("survey-total-code", file=self.file, column=name, name=name))
+        if self.rows is not None:
+            codes = codes[self.rows]
+        if (codes < 0).any():
+            if UNKNOWN not in labels:
+                labels = [*labels, UNKNOWN]
+            codes = np.where(codes < 0, labels.index(UNKNOWN), codes)
+        return Axis(name, codes, tuple(labels))
+
+
+def _arrow(source: Any) -> pa.Table:
+    if isinstance(source, pa.Table):
+        return source
+    if isinstance(source, dict):
+        return pa.table(source)
+    if type(source).__module__.split(".")[0] == "pandas" and hasattr(source, "columns"):
+        return pa.Table.from_pandas(source, preserve_index=False)
+    if hasattr(source, "__arrow_c_stream__"):
+        return pa.table(source)
+    raise UsageError(problem("survey-table", given=type(source).__name__))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if value != value else str(int(value)) if value == int(value) else str(value)
+    return str(value).strip()
+
+
+def _natural(text: str) -> tuple[int, float, str]:
+    """Numbers by their size, before words; `_U` last."""
+    if text == UNKNOWN:
+        return (2, 0.0, text)
+    try:
+        number = float(text)
+    except ValueError:
+        return (1, 0.0, text)
+    return (0, number, text) if number == number else (1, 0.0, text)

@@ -1,0 +1,280 @@
+"""The sampling units of a design: which PSU in which stratum, further stages, how many were drawn of how many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safercities.model.errors import SafercitiesError, problem
+from safercities.sampling.spec import Lonely
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+#: Shares of the population that were not drawn below this count as none: the stage adds no variance.
+NOTHING_LEFT = 1e-7
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of sampling: its units, in groups (strata at the first stage, parent units at later ones).
+
+    Parameters
+    ----------
+    starts
+        Where each of its units starts among the finest units; shape (units of this stage,).
+    groups
+        Where each group starts among the units of this stage; shape (groups,).
+    drawn
+        Units drawn in each group; shape (groups,).
+    scale
+        What the squared deviations of each group's units are multiplied by; shape (groups,).
+    lonely
+        Groups of one unit whose variance cannot be seen.
+    """
+
+    starts: Ints
+    groups: Ints
+    drawn: Ints
+    scale: Floats
+    lonely: NDArray[np.bool_]
+
+    @property
+    def group_of(self) -> Ints:
+        """Group of each unit of this stage."""
+        return np.repeat(np.arange(len(self.drawn)), self.drawn)
+
+
+@dataclass(frozen=True)
+class Units:
+    """All sampling units of a design, in the order of its strata.
+
+    Parameters
+    ----------
+    stages
+        One or more; the finest units are those of the last.
+    rule
+        What stands in for the variance of a stratum with one PSU.
+    strata
+        Name of each stratum.
+    """
+
+    stages: tuple[Stage, ...]
+    rule: Lonely
+    strata: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of finest units."""
+        return len(self.stages[-1].starts)
+
+    @property
+    def psus(self) -> int:
+        """Number of primary sampling units."""
+        return len(self.stages[0].starts)
+
+    @property
+    def df(self) -> int:
+        """Degrees of freedom of the whole design: PSUs less strata."""
+        return self.psus - len(self.strata)
+
+    @property
+    def psu_of(self) -> Ints:
+        """PSU of each finest unit."""
+        starts = self.stages[0].starts
+        return np.repeat(np.arange(len(starts)), np.diff([*starts.tolist(), self.size]))
+
+    def covariance(self, influence: Floats, members: Floats) -> Floats:
+        """Covariance matrix of statistics from their influence, added up by finest unit.
+
+        Parameters
+        ----------
+        influence
+            Σ w·z of each finest unit, z being the linearised variable; shape (units, statistics).
+        members
+            Totals of positive weights: not 0 where a unit has members of any of the domains; shape (units,).
+
+        Returns
+        -------
+        Floats
+            Shape (statistics, statistics).
+        """
+        total = np.zeros((influence.shape[1],) * 2)
+        for number, stage in enumerate(self.stages):
+            z = influence if number == len(self.stages) - 1 else np.add.reduceat(influence, stage.starts, axis=0)
+            deviations = self.deviations(z, stage)
+            part = deviations.T @ deviations
+            if self.rule == "average" and stage.lonely.any():
+                there = np.logical_or.reduceat(np.logical_or.reduceat(members != 0, stage.starts), stage.groups)
+                part *= averaged(there[:, None], stage)[0]
+            total += part
+        return total
+
+    def variances(self, influence: Floats, members: Floats) -> Floats:
+        """Variance of each statistic from its influence, added up by finest unit.
+
+        Parameters
+        ----------
+        influence
+            Σ w·z of each finest unit; shape (units, statistics).
+        members
+            Totals of positive weights: not 0 where a unit has members of the statistic's domain; same shape.
+
+        Returns
+        -------
+        Floats
+            Shape (statistics,).
+        """
+        total = np.zeros(influence.shape[1])
+        last = self.stages[-1]
+        for stage in self.stages:
+            z = influence if stage is last else np.add.reduceat(influence, stage.starts, axis=0)
+            deviations = self.deviations(z, stage)
+            part = np.einsum("ud,ud->d", deviations, deviations)
+            if self.rule == "average" and stage.lonely.any():
+                there = np.logical_or.reduceat(np.logical_or.reduceat(members != 0, stage.starts), stage.groups)
+                part *= averaged(there, stage)
+            total += part
+        return total
+
+    def deviations(self, z: Floats, stage: Stage) -> Floats:
+        """Deviations from the mean of their group, scaled so that their squares add up to the variance."""
+        mean = np.add.reduceat(z, stage.groups, axis=0) / stage.drawn[:, None]
+        if self.rule == "adjust":
+            mean[stage.lonely] = 0  # deviations from the mean of all, which is 0 for residuals
+        centred = z - np.repeat(mean, stage.drawn, axis=0)
+        centred *= np.repeat(np.sqrt(stage.scale), stage.drawn)[:, None]
+        return centred
+
+
+def averaged(present: NDArray[np.bool_], stage: Stage) -> Floats:
+    """What the variance of the other strata is multiplied by, so that lonely ones get their average; shape (domains,).
+
+    Parameters
+    ----------
+    present
+        Whether a domain has members in each group; shape (groups, domains).
+    """
+    some = present.sum(axis=0).astype(float)
+    lonely = (present & stage.lonely[:, None]).sum(axis=0)
+    seen = some - lonely
+    return np.divide(some, seen, out=np.full(len(some), np.nan), where=seen > 0)
+
+
+def make_units(
+    ids: Sequence[Ints], sizes: Sequence[Floats | None], names: Sequence[str], rule: Lonely, *, file: str = ""
+) -> tuple[Units, Ints, Ints]:
+    """The units of a design from one row a respondent.
+
+    Parameters
+    ----------
+    ids
+        Codes of the stratum, the PSU and the unit at each further stage, each within its parent; shape (n,) each.
+    sizes
+        For each stage (PSU first) the population's number of units in the group of each row, or the share of them that
+        was drawn (≤ 1); None where unknown: drawn with replacement.
+    names
+        Name of each stratum, by its code.
+    rule
+        What to do with a stratum of one PSU.
+
+    Returns
+    -------
+    Units, order, unit
+        The units; the order that sorts the rows by unit; the finest unit of each row in that order.
+
+    Raises
+    ------
+    SafercitiesError
+        If a stratum has one PSU and the rule is `fail`, a population is smaller than its sample, or differs in a group.
+    """
+    order = _order(ids)
+    ordered = [one[order] for one in ids]
+    new = [_new(ordered[: depth + 1]) for depth in range(len(ids))]
+    finest = np.cumsum(new[-1]) - 1
+    stages = []
+    carry = np.ones(int(new[0].sum()))
+    for depth in range(1, len(ids)):
+        size = sizes[depth - 1]
+        stage, carry = _stage(new, depth, finest, None if size is None else size[order], carry, names, rule, file)
+        stages.append(stage)
+    units = Units(tuple(stages), rule, tuple(names))
+    return units, order, finest
+
+
+def _order(ids: Sequence[Ints]) -> Ints:
+    """The order that sorts rows by all ids; the first id leads."""
+    key = np.zeros(len(ids[0]), dtype=np.int64)
+    for one in ids:
+        span = int(one.max(initial=0)) + 1
+        if int(key.max(initial=0)) > (2**62) // span:
+            return np.lexsort(tuple(reversed(ids)))
+        key = key * span + one
+    if len(key) < 2 or bool(np.all(key[1:] >= key[:-1])):
+        return np.arange(len(key))
+    return np.argsort(key, kind="stable")
+
+
+def _new(ids: Sequence[Ints]) -> NDArray[np.bool_]:
+    """Where a new unit begins among sorted rows."""
+    first = np.zeros(len(ids[0]), dtype=bool)
+    first[:1] = True
+    for one in ids:
+        first[1:] |= one[1:] != one[:-1]
+    return first
+
+
+def _stage(
+    new: Sequence[NDArray[np.bool_]],
+    depth: int,
+    finest: Ints,
+    size: Floats | None,
+    carry: Floats,
+    names: Sequence[str],
+    rule: Lonely,
+    file: str,
+) -> tuple[Stage, Floats]:
+    """One stage, and the share drawn so far of each of its units."""
+    rows = np.flatnonzero(new[depth])  # first row of each unit of this stage
+    group = (np.cumsum(new[depth - 1]) - 1)[rows]
+    drawn = np.bincount(group)
+    groups = np.flatnonzero(np.diff(group, prepend=-1))
+    left = np.ones(len(drawn))
+    share = np.ones(len(drawn))
+    if size is not None:
+        size = _population(size, new[depth - 1], drawn, np.cumsum(new[0])[np.flatnonzero(new[depth - 1])], names, file)
+        left = 1 - drawn / size
+        share = drawn / size
+    left = np.where(left < NOTHING_LEFT, 0, left)
+    lonely = (drawn == 1) & (left * carry > 0)
+    if lonely.any() and rule == "fail":
+        first = int(np.flatnonzero(lonely)[0])
+        name = names[int(np.cumsum(new[0])[np.flatnonzero(new[depth - 1])][first]) - 1]
+        code = "survey-lonely-psu" if depth == 1 else "survey-lonely-unit"
+        raise SafercitiesError(problem(code, file=file, stratum=name, strata=int(lonely.sum()), stage=depth))
+    usual = np.divide(drawn, drawn - 1, out=np.ones(len(drawn)), where=drawn > 1)
+    scale = carry * left * np.where(lonely & (rule != "adjust"), 0, usual)
+    starts = finest[rows]
+    return Stage(starts, groups, drawn, scale, lonely), np.repeat(carry * share, drawn)
+
+
+def _population(
+    size: Floats, new: NDArray[np.bool_], drawn: Ints, stratum: Ints, names: Sequence[str], file: str
+) -> Floats:
+    """Units in the population of each group, from sizes or shares given row by row."""
+    first = np.flatnonzero(new)
+    low, high = np.minimum.reduceat(size, first), np.maximum.reduceat(size, first)
+    if wrong := np.flatnonzero(~(low == high) | ~(low > 0)).tolist():
+        name = names[int(stratum[wrong[0]]) - 1]
+        raise SafercitiesError(problem("survey-fpc-differs", file=file, stratum=name, low=low[wrong[0]], high=high[wrong[0]]))
+    shares = (low < 1) | ((low == 1) & (drawn > 1))
+    population = np.where(shares, drawn / low, low)
+    if wrong := np.flatnonzero(population < drawn * (1 - 1e-12)).tolist():
+        name = names[int(stratum[wrong[0]]) - 1]
+        raise SafercitiesError(
+            problem("survey-fpc-small", file=file, stratum=name, size=f"{population[wrong[0]]:g}", drawn=int(drawn[wrong[0]]))
+        )
+    return population
