@@ -63,6 +63,7 @@ def poststratify(weights: ArrayLike, by: Margin) -> Calibrated:
 
     Examples
     --------
+    >>> from safercities.sampling.margins import margin
     >>> poststratify([1, 1, 2], margin("sex", [["F", "M", "M"]], {"F": 10, "M": 9})).weights
     array([10.,  3.,  6.])
     """
@@ -111,15 +112,16 @@ def rake(
 
     Examples
     --------
+    >>> from safercities.sampling.margins import margin
     >>> sex = margin("sex", [["F", "F", "M", "M"]], {"F": 60, "M": 40})
     >>> age = margin("age", [["15-29", "30+", "15-29", "30+"]], {"15-29": 30, "30+": 70})
     >>> rake([1, 2, 3, 4], [sex, age]).weights.round(3)
-    array([15.307, 44.693, 14.693, 25.307])
+    array([15.934, 44.066, 14.066, 25.934])
     """
     start = _weights(weights, len(margins[0].codes))
     _same_population(margins, tolerance if change is None else 1e-9)
     cell, codes = crossed([one.codes for one in margins])
-    before = np.bincount(cell, start)
+    before = np.asarray(np.bincount(cell, start), dtype=np.float64)
     cells, ratios = _fitted(before, codes, margins, _Stop(tolerance, change, iterations))
     made = start * (cells / before)[cell]
     joint = residuals == "weighted"
@@ -138,6 +140,7 @@ def variables(
 
     Examples
     --------
+    >>> from safercities.sampling.margins import margin
     >>> x, totals, names = variables([margin("sex", [["F", "M"]], {"F": 6, "M": 4})], {"age": ([20, 40], 310)})
     >>> totals, names
     (array([  6.,   4., 310.]), ['sex: F', 'sex: M', 'age'])
@@ -198,7 +201,7 @@ def calibrate(
     --------
     >>> x = np.array([[1, 20], [1, 30], [1, 70]])
     >>> calibrate([10, 10, 10], x, [33, 1200], ["1", "age"]).weights.round(3)
-    array([12., 11., 10.])
+    array([12.714, 11.857,  8.429])
     """
     matrix, wanted = np.asarray(x, dtype=np.float64), np.asarray(totals, dtype=np.float64)
     start = _weights(weights, len(matrix))
@@ -208,9 +211,7 @@ def calibrate(
     if distance == "linear" and bounds is None:
         factors = 1 + basis.x @ (basis.totals - basis.x.T @ start)
     else:
-        factors = bounded(
-            start, basis, link_of(distance, bounds), Goal(matrix, wanted, names, tolerance, iterations)
-        )
+        factors = bounded(start, basis, link_of(distance, bounds), Goal(matrix, wanted, names, tolerance, iterations))
     made = start * factors
     return Calibrated(made, (projection,), _negative(factors))
 
@@ -321,9 +322,9 @@ def _complete(x: Floats, totals: Floats, names: Sequence[str]) -> None:
     if x.ndim != 2 or not x.shape[1] == len(totals) == len(names):
         raise ValueError(f"{x.shape} variables, {len(totals)} totals, {len(names)} names")
     bad = np.count_nonzero(~np.isfinite(x), axis=0)
-    found = [problem("calibration-missing", rows=int(bad[at]), margin=names[at]) for at in np.flatnonzero(bad).tolist()]
-    for at in np.flatnonzero(~np.isfinite(totals)).tolist():
-        found.append(problem("calibration-total-number", margin=names[at], given=totals[at]))
+    gaps, wrong = np.flatnonzero(bad).tolist(), np.flatnonzero(~np.isfinite(totals)).tolist()
+    found = [problem("calibration-missing", rows=int(bad[at]), margin=names[at]) for at in gaps]
+    found += [problem("calibration-total-number", margin=names[at], given=totals[at]) for at in wrong]
     if found:
         raise SafercitiesError(found)
 
@@ -343,13 +344,11 @@ def _orthonormal(x: Floats, start: Floats, totals: Floats, names: Sequence[str])
     gap = np.abs(reached - totals) / np.maximum(np.abs(totals), start @ np.abs(x) + (norm == 0))
     if np.max(gap) > 1e-9:
         worst = int(np.argmax(gap))
-        numbers = {"reached": f"{reached[worst]:.8g}", "wanted": f"{totals[worst]:.8g}"}
-        raise SafercitiesError(problem("calibration-contradiction", name=names[worst], **numbers))
+        there, wanted = f"{reached[worst]:.8g}", f"{totals[worst]:.8g}"
+        raise SafercitiesError(problem("calibration-contradiction", name=names[worst], reached=there, wanted=wanted))
     return Basis(basis, target)
 
 
 def _negative(factors: Floats) -> tuple[Problem, ...]:
     bad = int(np.count_nonzero(factors <= 0))
     return (problem("calibration-negative", respondents=bad, lowest=f"{factors.min():.3g}"),) if bad else ()
-
-

@@ -367,13 +367,15 @@ class Design:
     ) -> Iterable[tuple[Cells, Statistic, Result]]:
         """Each statistic in each breakdown; breakdowns in families, whose totals are added up once."""
         sizes = {name: len(self.axis(name).labels) for one in combinations for name in one}
-        for family in families(combinations, sizes):
-            head = self.cells(family[0])
-            members = [head, *(self.cells(one, head) for one in family[1:])]
+        most = len(self.sample.unit) // self.sample.units.size  # of more domains the matrix is larger than the rows
+        for family in families(combinations, sizes, most):
+            head = self.cells(family.head)
+            members = [head if one == family.head else self.cells(one, head) for one in family.members]
             for one in made:
                 for cells in members:
                     yield cells, one, estimate(one, cells, self.sample)
-                head.forget(one.x.name, *([one.d.name] if one.d is not one.base else []))
+                for cells in (head, *members):
+                    cells.forget(one.x.name, *([one.d.name] if one.d is not one.base else []))
 
     def estimates(
         self,

@@ -1,4 +1,4 @@
-"""How far calibrated weights may lie from those before: distances and bounds, and the search for weights within them."""
+"""How far calibrated weights may lie from those before: distances, bounds, and the search within them."""
 
 from __future__ import annotations
 
@@ -86,7 +86,15 @@ def bounded(start: Floats, basis: Basis, link: Link, goal: Goal) -> Floats:
                 break
             step = step / 2
         at, miss = at + step, left
-    reached = goal.x.T @ (start * factor)
+    raise SafercitiesError(_not_reached(goal.x.T @ (start * factor), scale, goal))
+
+
+def _not_reached(reached: Floats, scale: Floats, goal: Goal) -> Problem:
     worst = int(np.argmax(np.abs(reached - goal.totals) / scale))
-    numbers = {"reached": f"{reached[worst]:.8g}", "wanted": f"{goal.totals[worst]:.8g}", "rounds": goal.iterations}
-    raise SafercitiesError(problem("calibration-bounds-tight", name=goal.names[worst], **numbers))
+    return problem(
+        "calibration-bounds-tight",
+        name=goal.names[worst],
+        reached=f"{reached[worst]:.8g}",
+        wanted=f"{goal.totals[worst]:.8g}",
+        rounds=goal.iterations,
+    )

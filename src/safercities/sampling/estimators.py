@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from safercities.sampling.calibration import Projection
     from safercities.sampling.replicates import Replicates
 
-#: Cells of a matrix units × domains that is made at a time where the totals are a list of pairs.
+#: Cells of a matrix domains × units that is made at a time where the totals are a list of pairs.
 BLOCK = 1 << 22
 
 
@@ -82,9 +82,9 @@ class Sample:
     replicates: Replicates | None = None
 
     def unit_sums(self, rows: Floats) -> Floats:
-        """Columns added up by finest unit; (n, p) → (units, p)."""
+        """Columns added up by finest unit; (n, p) → (p, units)."""
         sums = [np.bincount(self.unit, weights=column, minlength=self.units.size) for column in rows.T]
-        return np.column_stack(sums) if sums else np.zeros((self.units.size, 0))
+        return np.array(sums).reshape(-1, self.units.size)
 
 
 def estimate(statistic: Statistic, cells: Cells, sample: Sample) -> Result:
@@ -100,7 +100,7 @@ def estimate(statistic: Statistic, cells: Cells, sample: Sample) -> Result:
         variance = linearised(statistic, cells, sample, value, d)
     value, variance = np.where(n > 0, value, np.nan), np.where(n > 0, variance, np.nan)
     deff = _design_effect(statistic, cells, variance, value, x, d, whole, n)
-    psus, strata, lonely = cells.present(members)
+    psus, strata, lonely = cells.present(statistic.base)
     return Result(
         value, np.sqrt(np.maximum(variance, 0)), n, positive, unanswered, d, deff, psus, strata, lonely
     )
@@ -112,24 +112,24 @@ def linearised(statistic: Statistic, cells: Cells, sample: Sample, value: Floats
     scale = np.where(scale == 0, np.nan, scale)
     if sample.projections:
         return _projected_variance(statistic, cells, sample, value) / scale**2
-    influence = cells.totals(statistic.x)
-    if statistic.kind != "total":
-        influence = influence - cells.spread(np.nan_to_num(value)) * cells.totals(statistic.d)
-    return cells.variance(influence, cells.totals(statistic.base)) / scale**2
+    totals, members = cells.totals(statistic.x), cells.totals(statistic.base)
+    if statistic.kind == "total":
+        return cells.variance(totals, members)
+    return cells.variance(totals, members, np.nan_to_num(value), cells.totals(statistic.d)) / scale**2
 
 
 def influences(statistic: Statistic, cells: Cells, sample: Sample, value: Floats, domains: Ints) -> Floats:
-    """Linearised variable of some domains, added up by finest unit; shape (units, len(domains))."""
+    """Linearised variable of some domains, added up by finest unit; shape (len(domains), units)."""
     z = cells.columns(cells.totals(statistic.x), domains)
     if statistic.kind != "total":
         below = cells.columns(cells.totals(statistic.d), domains)
-        z = z - np.nan_to_num(value[domains])[None, :] * below
+        z = z - np.nan_to_num(value[domains])[:, None] * below
     for unit_x, coefficients in _coefficients(statistic, cells, sample, value):
-        z = z - unit_x @ coefficients[:, domains]
+        z = z - coefficients[:, domains].T @ unit_x
     if statistic.kind == "total":
         return z
     d = cells.sum(cells.totals(statistic.d))[domains]
-    return z / np.where(d == 0, np.nan, d)[None, :]
+    return z / np.where(d == 0, np.nan, d)[:, None]
 
 
 def _projected_variance(statistic: Statistic, cells: Cells, sample: Sample, value: Floats) -> Floats:
@@ -141,9 +141,9 @@ def _projected_variance(statistic: Statistic, cells: Cells, sample: Sample, valu
         domains = np.arange(start, min(start + step, cells.size))
         z = cells.columns(cells.totals(statistic.x), domains)
         if statistic.kind != "total":
-            z = z - np.nan_to_num(value[domains])[None, :] * cells.columns(cells.totals(statistic.d), domains)
+            z = z - np.nan_to_num(value[domains])[:, None] * cells.columns(cells.totals(statistic.d), domains)
         for unit_x, coefficients in regressions:
-            z = z - unit_x @ coefficients[:, domains]
+            z = z - coefficients[:, domains].T @ unit_x
         members = cells.columns(cells.totals(statistic.base), domains)
         parts.append(sample.units.variances(z, members))
     return np.concatenate(parts)
@@ -211,7 +211,7 @@ def _replicate_sums(variable: Variable, cells: Cells, sample: Sample) -> Floats:
     blocks: Sequence[Ints] = [
         np.arange(start, min(start + step, cells.size)) for start in range(0, cells.size, step)
     ]
-    return np.concatenate([factors @ cells.columns(totals, block) for block in blocks], axis=1)
+    return np.concatenate([factors @ cells.columns(totals, block).T for block in blocks], axis=1)
 
 
 def _design_effect(

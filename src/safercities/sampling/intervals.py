@@ -62,7 +62,8 @@ def proportion_interval(
 ) -> Interval:
     """Intervals of weighted proportions from a complex sample.
 
-    - Korn–Graubard: exact binomial limits at the sample size p(1 − p)/se² · (t(n − 1)/t(df))².
+    - Korn–Graubard: exact binomial limits at the sample size p(1 − p)/se² · (t(n − 1)/t(df))². The factor is at most 1:
+      degrees of freedom of a whole design never make a small domain surer than its own n − 1 would.
     - Logit: Student's t on the scale of ln(p/(1 − p)).
     - Wilson: all p at most t(df) of their own standard errors from the estimate, that is score limits at p(1 − p)/se².
     - Clopper–Pearson: exact binomial limits at p(1 − p)/se², without regard to the degrees of freedom.
@@ -84,13 +85,13 @@ def proportion_interval(
     ----------
     method
         One of `METHODS`. R's `svyciprop` calls Korn–Graubard "beta", logit "xlogit" and Student "mean"; its own "logit"
-        is the same interval from a fit by iteration, which differs in the ninth digit.
+        is the logit interval from a fit by iteration, which stops at about ten digits.
     p, se
         Proportions 0..1 and their standard errors, shape (K,).
     n
         Respondents with a usable answer, unweighted, shape (K,).
     df
-        Degrees of freedom, shape (K,); may be infinite.
+        Degrees of freedom, shape (K,); may be infinite. R's are the domain's: its sampling units less its strata.
     level
         Confidence level.
     deff_elsewhere
@@ -184,9 +185,9 @@ def log_interval(value: ArrayLike, se: ArrayLike, df: ArrayLike, *, level: float
 
 def _cells(p: Floats, se: Floats, n: Floats, df: Floats, elsewhere: Floats, tail: float) -> _Cells:
     """Effective sample sizes and quantiles; `worth` is n / deff_elsewhere where the domain shows no spread."""
-    spread = p * (1 - p)
+    spread, t = p * (1 - p), _student(df, tail)
     worth = np.where(se <= NO_SPREAD * np.sqrt(spread), n / elsewhere, spread / se**2)
-    return _Cells(p, se, worth, _student(df, tail), _student(n - 1, tail), tail, n)
+    return _Cells(p, se, np.where(np.isnan(t), np.nan, worth), t, _student(n - 1, tail), tail, n)
 
 
 def _spreadless(cells: _Cells) -> NDArray[np.bool_]:
@@ -212,7 +213,7 @@ def _closed(lower: Floats, upper: Floats, worth: Floats, n: Floats, p: Floats, e
 
 
 def _korn_graubard(cells: _Cells) -> Limits:
-    size = np.minimum(cells.worth * (cells.t_n / cells.t) ** 2, cells.cap)
+    size = np.minimum(cells.worth * np.minimum(cells.t_n / cells.t, 1) ** 2, cells.cap)
     return _exact(cells.p, size, cells.tail)
 
 
@@ -278,4 +279,4 @@ def _tail(level: float) -> float:
 
 
 def _floats(values: ArrayLike) -> Floats:
-    return np.asarray(values, dtype=np.float64)
+    return np.atleast_1d(np.asarray(values, dtype=np.float64))

@@ -113,21 +113,21 @@ def _plain(category: Hashable) -> str:
 
 def _margin_problems(name: str, seen: Mapping[Any, int], totals: Mapping[Any, float], file: str) -> list[Problem]:
     """All that keeps a margin from being reached."""
+    called: dict[str, Any] = {"file": file, "margin": name}
     found = []
     for category, total in totals.items():
-        called = {"file": file, "margin": name, "category": _plain(category)}
-        respondents = seen.get(category, 0)
+        respondents, label = seen.get(category, 0), _plain(category)
         if not isinstance(total, Real) or not np.isfinite(float(total)) or total < 0:
-            found.append(problem("calibration-total", **called, given=total))
+            found.append(problem("calibration-total", **called, category=label, given=total))
         elif total == 0 and respondents:
-            found.append(problem("calibration-total-zero", **called, respondents=respondents))
+            found.append(problem("calibration-total-zero", **called, category=label, respondents=respondents))
         elif total > 0 and not respondents:
-            found.append(problem("calibration-no-sample", **called, given=f"{total:g}"))
-    for category, respondents in seen.items():
-        if respondents and category not in totals:
-            called = {"file": file, "margin": name, "value": _plain(category)}
-            found.append(problem("calibration-no-total", **called, respondents=respondents))
-    return found
+            found.append(problem("calibration-no-sample", **called, category=label, given=f"{total:g}"))
+    return found + [
+        problem("calibration-no-total", **called, value=_plain(category), respondents=respondents)
+        for category, respondents in seen.items()
+        if respondents and category not in totals
+    ]
 
 
 def crossed(codes: Sequence[Ints]) -> tuple[Ints, Ints]:

@@ -63,8 +63,8 @@ class Projection:
 
         Examples
         --------
-        >>> made = poststratify([1, 1, 2], margin("sex", [["F", "M", "M"]], {"F": 10, "M": 9}))
-        >>> made.projections[0].residuals([5.0, 1.0, 4.0])
+        >>> groups = Projection(np.array([1.0, 1, 2]), np.diag([1, 1 / 3]), codes=np.array([[0, 1, 1]]))
+        >>> groups.residuals([5.0, 1.0, 4.0])
         array([ 0., -2.,  1.])
         """
         return np.asarray(z, dtype=np.float64) - self._fit(self.coefficients(z))
@@ -72,7 +72,7 @@ class Projection:
     def unit_totals(self, weights: Floats, unit: Ints, units: int) -> Floats:
         """Σ w x over the rows of each sampling unit; shape (units, P).
 
-        With B = `coefficients(z)` the totals of w times the residual are Σ w z − `unit_totals` @ B, for any number of z.
+        With B = `coefficients(z)`, Σ w times the residual is Σ w z − `unit_totals` @ B, for any number of z.
         """
         if self.codes is None:
             columns = self._columns()

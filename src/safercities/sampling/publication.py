@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
-from safercities.model.errors import UsageError, problem
-from safercities.model.quality import FLAGS
-from safercities.model.spec import Spec, parse
+from safercities.model.flags import BIT, words
+from safercities.sampling.rules import VERDICTS, Bounds, Floats, Mask, Rule, Scheme, find_scheme, load_scheme, schemes
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-
-Kind = Literal["proportion", "mean", "total", "ratio", "rate", "quantile"]
-Verdict = Literal["publish", "warn", "withhold"]
-Measure = Literal[
-    "value",
-    "se",
-    "n",
-    "n_positive",
-    "n_effective",
-    "df",
-    "deff",
-    "cv",
-    "log_cv",
-    "width",
-    "relative_width",
-    "complement_width",
-    "extreme",
-]
-#: Verdicts from mild to severe: the severest of the rules that an estimate breaks is its own.
-VERDICTS: tuple[Verdict, ...] = ("publish", "warn", "withhold")
-_FOLDER = files(__package__).joinpath("schemes")
+Texts = NDArray[np.object_]
 
 
 class _Words(NamedTuple):
@@ -71,106 +41,6 @@ _WORDS: Mapping[str, _Words] = {
 }
 
 
-class Bounds(Spec):
-    """A condition on one measure; it holds where all bounds that are given hold. NaN never holds."""
-
-    measure: Measure
-    at_least: float | None = Field(None, alias="from")
-    below: float | None = None
-    above: float | None = None
-    up_to: float | None = None
-
-    def holds(self, x: Floats) -> Mask:
-        """Where the condition holds, shape of `x`."""
-        held = ~np.isnan(x)
-        if self.at_least is not None:
-            held &= x >= self.at_least
-        if self.below is not None:
-            held &= x < self.below
-        if self.above is not None:
-            held &= x > self.above
-        if self.up_to is not None:
-            held &= x <= self.up_to
-        return held
-
-
-class Curve(Spec):
-    """A limit that depends on a proportion: p to a power (numerator, denominator) over a divisor; 1 − p above one half."""
-
-    power: tuple[int, int]
-    divisor: float
-
-    def at(self, p: Floats) -> Floats:
-        """The limit at each proportion."""
-        return np.asarray(np.clip(np.minimum(p, 1 - p), 0, None) ** (self.power[0] / self.power[1]) / self.divisor)
-
-
-class Rule(Bounds):
-    """What an estimate must not be: where the bounds hold, the rule is broken and gives its verdict and flag."""
-
-    verdict: Literal["warn", "withhold"]
-    flag: str
-    kinds: tuple[Kind, ...] = ()
-    where: tuple[Bounds, ...] = ()
-    above_curve: Curve | None = None
-
-    @model_validator(mode="after")
-    def _whole(self) -> Rule:
-        bounds = (self.at_least, self.below, self.above, self.up_to, self.above_curve)
-        if all(bound is None for bound in bounds):
-            raise ValueError("a rule needs a bound: from, below, above, up_to or above_curve")
-        if self.flag not in FLAGS:
-            raise ValueError(f"{self.flag} is no quality flag")
-        return self
-
-    def broken(self, measures: _Measures) -> Mask:
-        """Where the rule is broken."""
-        x = measures.of(self.measure)
-        if self.above_curve:
-            return np.asarray(self.holds(x) & (x > self.above_curve.at(measures.facts.value)))
-        return self.holds(x)
-
-    def asked(self, measures: _Measures) -> tuple[str, Floats]:
-        """What it asks for: a word before the figure, and the figure for each estimate."""
-        if self.above_curve:
-            return "at most ", self.above_curve.at(measures.facts.value)
-        word, limit = next(
-            (word, limit)
-            for word, limit in (("at most ", self.above), ("", self.below), ("less than ", self.at_least))
-            if limit is not None and not (word == "" and self.measure in _LOW_IS_GOOD)
-        )
-        return word, np.full(measures.facts.value.shape, limit)
-
-
-#: Measures that should be small: the upper end of a band is then no figure to ask for.
-_LOW_IS_GOOD = frozenset({"se", "cv", "log_cv", "width", "relative_width", "complement_width", "extreme"})
-
-
-class Origin(Spec):
-    """Who made the rules, and where they are printed."""
-
-    authors: str
-    title: str
-    institution: str
-    year: int | None = None
-
-
-class Scheme(Spec):
-    """A named set of publication rules. `checked` says how well it is known to agree with the printed text."""
-
-    name: str = ""
-    family: str
-    label: str
-    kinds: tuple[Kind, ...]
-    checked: str
-    source: Origin
-    rules: tuple[Rule, ...]
-
-    def rules_for(self, kind: str) -> tuple[Rule, ...]:
-        """Its rules for one kind of estimate, in order."""
-        return tuple(rule for rule in self.rules if kind in self.kinds and kind in (rule.kinds or self.kinds))
-
-
 @dataclass(frozen=True)
 class Facts:
     """What rules may ask of estimates of one kind: arrays of one shape (K,); NaN where a thing is not known.
@@ -187,7 +57,7 @@ class Facts:
         Effective sample size, degrees of freedom, design effect.
     """
 
-    kind: Kind
+    kind: str
     value: Floats
     se: Floats
     lower: Floats
@@ -201,88 +71,31 @@ class Facts:
     @property
     def extreme(self) -> Mask:
         """Where nobody, or everybody, is in the numerator: the standard error is then 0 and says nothing."""
-        none = self.n_positive == 0
+        none = np.asarray((self.n_positive == 0) & (self.n > 0))
         if self.kind != "proportion":
             return none
-        return none | (self.n_positive == self.n) | (self.value <= 0) | (self.value >= 1)
+        every = (self.n_positive == self.n) & (self.n > 0)
+        return np.asarray(none | every | (self.value <= 0) | (self.value >= 1))
 
 
 class Judgement(NamedTuple):
     """What a scheme says of K estimates.
 
-    `verdict` is "publish", "warn", "withhold", or None where the scheme has no rule for this kind of estimate; `flags` are
-    quality flags separated by a space; `reasons` are sentences with the figures, empty where no rule is broken.
+    `verdict` is "publish", "warn", "withhold", or None where the scheme has no rule for this kind of estimate; `flags`
+    are quality flags separated by a space; `reasons` are sentences with the figures, empty where no rule is broken.
     """
 
     scheme: str
-    verdict: NDArray[np.object_]
+    verdict: Texts
     flags: list[str]
     reasons: list[str]
 
 
-@cache
-def schemes() -> Mapping[str, Scheme]:
-    """All publication rules that ship with safercities, by name.
-
-    Examples
-    --------
-    >>> schemes()["dhs-counts"].label
-    'DHS, number of unweighted cases'
-    """
-    entries = sorted(_FOLDER.iterdir(), key=lambda entry: entry.name)
-    return MappingProxyType(
-        {
-            name: load_scheme(entry.read_text(encoding="utf-8"), name)
-            for entry in entries
-            if (name := entry.name.removesuffix(".toml")) != entry.name
-        }
-    )
-
-
-def load_scheme(text: str, name: str) -> Scheme:
-    """Read publication rules from TOML text, for rules of one's own: pass the result to `judge`.
-
-    Raises
-    ------
-    SafercitiesError
-        If a key is unknown, missing or wrong.
-
-    Examples
-    --------
-    >>> load_scheme('family = "ours"', "ours")
-    Traceback (most recent call last):
-    ...
-    safercities.model.errors.SafercitiesError: ours.toml:label: ...
-    """
-    return parse(Scheme, {**tomllib.loads(text), "name": name}, file=f"{name}.toml", text=text)
-
-
-def find_scheme(given: str, kind: str = "proportion") -> Scheme:
-    """The rules of this name, the newest of it without its year, or those of a family that have rules for this kind.
-
-    Raises
-    ------
-    UsageError
-        If there is no such name.
-
-    Examples
-    --------
-    >>> [find_scheme(name, "total").name for name in ("eclac", "nchs", "eclac-2020")]
-    ['eclac-2023', 'nchs-rates-2023', 'eclac-2020']
-    """
-    found = [scheme for scheme in schemes().values() if given in _names(scheme)]
-    if not found:
-        known = sorted({name for scheme in schemes().values() for name in _names(scheme)})
-        near = difflib.get_close_matches(given.casefold(), known, n=1, cutoff=0.3) or known[:1]
-        raise UsageError(problem("scheme-unknown", given=given, near=near[0], known=", ".join(schemes())))
-    return max(found, key=lambda scheme: (kind in scheme.kinds, scheme.source.year or 0))
-
-
 def judge(scheme: str | Scheme, facts: Facts) -> Judgement:
-    """What publication rules say of estimates. The severest rule that an estimate breaks decides; all give their reason.
+    """What publication rules say of estimates: the severest rule that one breaks decides, all give their reason.
 
-    What a rule asks for and is not known counts as not met. Only where nobody, or everybody, is in the numerator, and a rule
-    asks for what rests on the standard error, the verdict is a warning: the rule cannot judge there.
+    What a rule asks for and is not known counts as not met. Only where nobody, or everybody, is in the numerator, and a
+    rule asks for what rests on the standard error, the verdict is a warning: the rule cannot judge there.
 
     Parameters
     ----------
@@ -312,9 +125,11 @@ def judge(scheme: str | Scheme, facts: Facts) -> Judgement:
     measures, tally = _Measures(facts), _Tally.empty(facts.value.size)
     for rule in rules.rules_for(facts.kind):
         where = _all_hold(rule.where, measures)
-        hit = np.flatnonzero(where & rule.broken(measures))
+        hit = np.flatnonzero(where & rule.broken(measures.of(rule.measure), facts.value))
         tally.add(hit, rule.verdict, rule.flag, _sentences(rule, rules.name, hit, measures))
     _unknown(rules, measures, tally)
+    nothing = np.flatnonzero(np.isnan(facts.value))
+    tally.add(nothing, "withhold", "", "There is no value")
     return Judgement(rules.name, *tally.result())
 
 
@@ -359,28 +174,24 @@ class _Measures:
 
 @dataclass(frozen=True)
 class _Tally:
-    """What has been found so far: severity (K,), a bit for each flag (K,), sentences by estimate."""
+    """What has been found so far: severity, a bit for each flag, sentences; all of shape (K,)."""
 
     severity: NDArray[np.int8]
     flags: NDArray[np.int64]
-    reasons: list[str]
+    reasons: Texts
 
     @classmethod
     def empty(cls, size: int) -> _Tally:
-        return cls(np.zeros(size, np.int8), np.zeros(size, np.int64), [""] * size)
+        return cls(np.zeros(size, np.int8), np.zeros(size, np.int64), np.full(size, "", dtype=object))
 
-    def add(self, hit: NDArray[np.intp], verdict: str, flag: str, sentences: Sequence[str]) -> None:
+    def add(self, hit: NDArray[np.intp], verdict: str, flag: str, sentences: Texts | str) -> None:
+        first = self.severity[hit] == 0
+        self.reasons[hit] += np.array([". ", ""], dtype=object)[first.astype(int)] + sentences
         self.severity[hit] = np.maximum(self.severity[hit], VERDICTS.index(verdict))
-        self.flags[hit] |= 1 << list(FLAGS).index(flag)
-        for index, sentence in zip(hit.tolist(), sentences, strict=True):
-            said = self.reasons[index]
-            self.reasons[index] = f"{said}. {sentence}" if said else sentence
+        self.flags[hit] |= BIT[flag] if flag else 0
 
-    def result(self) -> tuple[NDArray[np.object_], list[str], list[str]]:
-        bits, which = np.unique(self.flags, return_inverse=True)
-        texts = [" ".join(flag for place, flag in enumerate(FLAGS) if bit >> place & 1) for bit in bits.tolist()]
-        verdicts = np.array(VERDICTS, dtype=object)[self.severity]
-        return verdicts, [texts[index] for index in which.tolist()], self.reasons
+    def result(self) -> tuple[Texts, list[str], list[str]]:
+        return np.array(VERDICTS, dtype=object)[self.severity], words(self.flags), self.reasons.tolist()
 
 
 def _unknown(rules: Scheme, measures: _Measures, tally: _Tally) -> None:
@@ -393,10 +204,10 @@ def _unknown(rules: Scheme, measures: _Measures, tally: _Tally) -> None:
         unknown = np.isnan(measures.of(name)) & np.any([_all_hold(rule.where, measures) for rule in those], axis=0)
         hit, severest = np.flatnonzero(unknown & ~extreme), max(those, key=lambda rule: VERDICTS.index(rule.verdict))
         sentence = f"Its {_WORDS[name].name} is not known; {rules.name} asks for it"
-        tally.add(hit, severest.verdict, severest.flag, [sentence] * hit.size)
+        tally.add(hit, severest.verdict, severest.flag, sentence)
         hit = np.flatnonzero(unknown & extreme)
         cannot = f"; {rules.name} cannot judge it by its {_WORDS[name].name}"
-        tally.add(hit, "warn", "zero_or_full", [text + cannot for text in _who(measures.facts, hit)])
+        tally.add(hit, "warn", "zero_or_full", _who(measures.facts, hit) + cannot)
 
 
 def _all_hold(conditions: Sequence[Bounds], measures: _Measures) -> Mask:
@@ -406,46 +217,48 @@ def _all_hold(conditions: Sequence[Bounds], measures: _Measures) -> Mask:
     return held
 
 
-def _sentences(rule: Rule, scheme: str, hit: NDArray[np.intp], measures: _Measures) -> list[str]:
+def _sentences(rule: Rule, scheme: str, hit: NDArray[np.intp], measures: _Measures) -> Texts:
     """One sentence for each estimate that breaks a rule: the figure, and what is asked for."""
-    if not hit.size:
-        return []
     if rule.measure == "extreme":
-        return [f"{who}; {scheme} asks for a review" for who in _who(measures.facts, hit)]
-    words = _WORDS[rule.measure]
-    word, limits = rule.asked(measures)
-    wanted = [_figure(limit) for limit in (limits[hit] * words.times).tolist()]
-    given = [
-        _figure(x, not_as=limit) for x, limit in zip((measures.of(rule.measure)[hit] * words.times).tolist(), wanted)
-    ]
-    start = [_singular(words.sentence.format(figure + words.unit), figure) for figure in given]
-    return [f"{text}; {scheme} asks for {word}{limit}{words.unit}" for text, limit in zip(start, wanted, strict=True)]
+        return np.asarray(_who(measures.facts, hit) + f"; {scheme} asks for a review")
+    say = _WORDS[rule.measure]
+    word, limits = rule.asked(measures.facts.value)
+    limit = _rounded(limits[hit] * say.times, 3)
+    given = measures.of(rule.measure)[hit] * say.times
+    figure = _rounded(given, 3)
+    figure = np.where(
+        figure == limit, _rounded(given, 6), figure
+    )  # 29.97 is not shown as the 30 that it falls short of
+    begun = _texts(figure, lambda x: _singular(say.sentence.format(_shown(x) + say.unit), x))
+    return np.asarray(begun + _texts(limit, lambda x: f"; {scheme} asks for {word}{_shown(x)}{say.unit}"))
 
 
-def _who(facts: Facts, hit: NDArray[np.intp]) -> list[str]:
-    few = (facts.value[hit] <= 0) | (facts.n_positive[hit] == 0)
-    return [
-        f"{'None' if none else 'All'} of {n:.0f} respondents"
-        for none, n in zip(few, facts.n[hit].tolist(), strict=True)
-    ]
+def _who(facts: Facts, hit: NDArray[np.intp]) -> Texts:
+    none = (facts.value[hit] <= 0) | (facts.n_positive[hit] == 0)
+    start = np.array(["All of ", "None of "], dtype=object)[none.astype(int)]
+    return np.asarray(start + _texts(facts.n[hit], lambda n: f"{_shown(n)} respondents"))
 
 
-def _figure(x: float, not_as: str = "") -> str:
-    """A number to three figures; to six where three would show it as the limit that it breaks.
-
-    Examples
-    --------
-    >>> _figure(29.97), _figure(29.97, not_as="30"), _figure(1234.6)
-    ('30', '29.97', '1235')
-    """
-    text = f"{x:.0f}" if abs(x) >= 100 else f"{x:.3g}"
-    return f"{x:.6g}" if text == not_as else text
+def _texts(values: Floats, form: Callable[[float], str]) -> Texts:
+    """A text for each value; values that occur often are put in words once."""
+    each, which = np.unique(values, return_inverse=True)
+    return np.array([form(x) for x in each.tolist()], dtype=object)[which]
 
 
-def _singular(sentence: str, figure: str) -> str:
-    return sentence.replace(" respondents", " respondent") if figure == "1" else sentence
+def _rounded(x: Floats, digits: int) -> Floats:
+    """Rounded to so many figures, but never to less than a whole number."""
+    with np.errstate(all="ignore"):
+        places = np.clip(digits - 1 - np.floor(np.log10(np.abs(x))), 0, 12)
+        scale = 10 ** np.where(np.isfinite(places), places, 0)
+        return np.asarray(np.round(x * scale) / scale)
 
 
-def _names(scheme: Scheme) -> tuple[str, str, str]:
-    """What a scheme may be called: its name, its name without the year, its family."""
-    return scheme.name, re.sub(r"-\d{4}$", "", scheme.name), scheme.family
+def _shown(x: float) -> str:
+    return f"{x:.0f}" if abs(x) >= 1e6 else f"{x:.9g}"
+
+
+def _singular(sentence: str, x: float) -> str:
+    return sentence.replace(" respondents", " respondent").replace(" degrees", " degree") if x == 1 else sentence
+
+
+__all__ = ["Facts", "Judgement", "find_scheme", "judge", "load_scheme", "schemes"]

@@ -183,12 +183,12 @@ class _Model:
         """Derivative of the log-likelihood by σ²."""
         weight, inverse, rest = self.residuals(sigma2)
         used = np.trace(inverse @ (self.x.T @ (weight[:, None] ** 2 * self.x))) if restricted else 0.0
-        return float(((weight * rest) ** 2).sum() - weight.sum() + used) / 2.0
+        return float((((weight * rest) ** 2).sum() - weight.sum() + used) / 2.0)
 
     def excess(self, sigma2: float) -> float:
         """Weighted sum of squared residuals less what is expected of it: falls as σ² grows."""
         weight, _, rest = self.residuals(sigma2)
-        return float((weight * rest**2).sum()) - (len(self.y) - self.x.shape[1])
+        return float((weight * rest**2).sum() - (self.x.shape[0] - self.x.shape[1]))
 
     @property
     def most(self) -> float:

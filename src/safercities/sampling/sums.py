@@ -1,6 +1,6 @@
 """The small table: totals of each variable by sampling unit and domain, for every breakdown, in one pass over the rows.
 
-A *domain* is one cell of a breakdown. Its totals stand in a matrix units × domains while that is not much larger than the
+A *domain* is one cell of a breakdown. Its totals stand in a matrix domains × units while that is not much larger than the
 rows (`Dense`), else in a list of the pairs that occur (`Sparse`). Units without members of a domain count as zeros of the
 full design in both.
 """
@@ -8,7 +8,7 @@ full design in both.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from safercities.sampling.units import Floats, Ints, Stage, Units
 
-#: A matrix of units × domains may have so many cells a row of data, before the list of pairs is smaller and faster.
+#: A matrix of domains × units may have so many cells a row of data, before the list of pairs is smaller and faster.
 DENSE = 4
 
 
@@ -42,10 +42,10 @@ class Variable:
 
 @dataclass(frozen=True)
 class Axis:
-    """One dimension: the code of each row, and what the codes mean."""
+    """One dimension: the code of each row (a small integer), and what the codes mean."""
 
     name: str
-    codes: Ints
+    codes: NDArray[np.integer]
     labels: tuple[str, ...]
 
 
@@ -68,6 +68,7 @@ class Cells:
     axes: tuple[Axis, ...]
     parent: Cells | None = None
     _kept: dict[str, Floats] = field(default_factory=dict)
+    _present: dict[str, tuple[Ints, Ints, NDArray[np.bool_]]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,11 +88,10 @@ class Cells:
     @cached_property
     def domain(self) -> Ints:
         """Domain of each row."""
-        if not self.axes:
-            return np.zeros(len(self.unit), dtype=np.int64)
-        at = self.axes[0].codes
-        for axis in self.axes[1:]:
-            at = at * len(axis.labels) + axis.codes
+        at = np.zeros(len(self.unit), dtype=np.int16 if self.size < 2**15 else np.int64)
+        for axis in self.axes:
+            at *= len(axis.labels)
+            at += axis.codes
         return at
 
     def codes(self) -> list[Ints]:
@@ -109,11 +109,14 @@ class Cells:
         return self._kept[key]
 
     def _from_parent(self, matrix: Floats) -> Floats:
-        """Sums over the dimensions that the parent has and this breakdown lacks; the last axis is the parent's domains."""
+        """Sums over the dimensions that the parent has and this breakdown lacks; the first axis is the parent's domains."""
         assert self.parent is not None  # noqa: S101 - callers check
-        gone = tuple(number + 1 for number, name in enumerate(self.parent.names) if name not in self.names)
-        split = matrix.reshape(-1, *self.parent.shape)
-        return split.sum(axis=gone).reshape(*matrix.shape[:-1], self.size)
+        gone = tuple(number for number, name in enumerate(self.parent.names) if name not in self.names)
+        rest = matrix.shape[1:]
+        summed = matrix.reshape(*self.parent.shape, *rest).sum(axis=gone)
+        left = [name for name in self.parent.names if name in self.names]
+        ordered = [left.index(name) for name in self.names]
+        return summed.transpose(*ordered, *range(len(left), summed.ndim)).reshape(self.size, *rest)
 
     def by_domain(self, name: str, rows: Ints | None, values: Floats | None) -> Floats:
         """Sums over the rows of each domain; without values: how many rows. Shape (domains,)."""
@@ -132,68 +135,72 @@ class Cells:
         """Totals by unit and domain."""
         raise NotImplementedError
 
-    def spread(self, of_domain: Floats) -> Floats:
-        """One value a domain, in the shape of the totals (or one that broadcasts to it)."""
-        raise NotImplementedError
-
     def sum(self, totals: Floats) -> Floats:
         """Totals over all units; shape (domains,)."""
         raise NotImplementedError
 
-    def variance(self, influence: Floats, members: Floats) -> Floats:
-        """Variance of each domain's statistic from its influence by unit and domain; shape (domains,).
+    def variance(
+        self, totals: Floats, members: Floats, value: Floats | None = None, below: Floats | None = None
+    ) -> Floats:
+        """Variance of each domain's statistic; shape (domains,).
 
-        `members` are totals of positive weights: not 0 where a unit has members of the domain.
+        Its influence is `totals`, or totals − value·below (`value` one a domain). `members` are totals of positive
+        weights: not 0 where a unit has members of the domain.
         """
         raise NotImplementedError
 
-    def present(self, totals: Floats) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    def present(self, variable: Variable) -> tuple[Ints, Ints, NDArray[np.bool_]]:
         """PSUs and strata in which a total of positive weights is not 0, and whether a lonely stratum is among them."""
+        if variable.name not in self._present:
+            self._present[variable.name] = self._find_present(self.totals(variable))
+        return self._present[variable.name]
+
+    def _find_present(self, totals: Floats) -> tuple[Ints, Ints, NDArray[np.bool_]]:
         raise NotImplementedError
 
     def columns(self, totals: Floats, domains: Ints) -> Floats:
-        """Totals of some domains as a matrix; shape (units, len(domains))."""
+        """Totals of some domains as a matrix; shape (len(domains), units)."""
         raise NotImplementedError
 
 
 class Dense(Cells):
-    """Totals as a matrix of units × domains."""
+    """Totals as a matrix of domains × units: sums over domains, and over the units of a group, run along memory."""
 
     @cached_property
     def _key(self) -> Ints:
-        return self.unit * self.size + self.domain
+        key = self.domain * np.int64(self.units.size)
+        key += self.unit
+        return key
 
     def totals(self, variable: Variable) -> Floats:
-        """Totals by unit and domain; shape (units, domains)."""
+        """Totals by unit and domain; shape (domains, units)."""
 
         def make() -> Floats:
             if isinstance(self.parent, Dense):
                 return self._from_parent(self.parent.totals(variable))
             key = self._key if variable.rows is None else self._key[variable.rows]
             flat = np.bincount(key, weights=variable.values, minlength=self.units.size * self.size)
-            return flat.reshape(self.units.size, self.size)
+            return flat.reshape(self.size, self.units.size)
 
         return self._keep(f"unit/{variable.name}", make)
 
-    def spread(self, of_domain: Floats) -> Floats:
-        return of_domain[None, :]
-
     def sum(self, totals: Floats) -> Floats:
-        return np.asarray(totals.sum(axis=0))
+        return np.asarray(totals.sum(axis=1))
 
-    def variance(self, influence: Floats, members: Floats) -> Floats:
-        return self.units.variances(influence, members)
+    def variance(
+        self, totals: Floats, members: Floats, value: Floats | None = None, below: Floats | None = None
+    ) -> Floats:
+        return self.units.variances(totals, members, value, below)
 
-    def present(self, totals: Floats) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    def _find_present(self, totals: Floats) -> tuple[Ints, Ints, NDArray[np.bool_]]:
         first = self.units.stages[0]
         some = totals != 0
-        psus = np.logical_or.reduceat(some, first.starts, axis=0) if len(self.units.stages) > 1 else some
-        strata = np.logical_or.reduceat(psus, first.groups, axis=0)
-        lonely = strata[first.lonely].any(axis=0)
-        return psus.sum(axis=0), strata.sum(axis=0), lonely
+        psus = np.logical_or.reduceat(some, first.starts, axis=1) if len(self.units.stages) > 1 else some
+        strata = np.logical_or.reduceat(psus, first.groups, axis=1)
+        return psus.sum(axis=1), strata.sum(axis=1), strata[:, first.lonely].any(axis=1)
 
     def columns(self, totals: Floats, domains: Ints) -> Floats:
-        return totals[:, domains]
+        return totals[domains]
 
 
 class Sparse(Cells):
@@ -202,7 +209,7 @@ class Sparse(Cells):
     @cached_property
     def _pairs(self) -> tuple[Ints, Ints, Ints]:
         """Unit and domain of each pair, and the pair of each row."""
-        key = self.domain * self.units.size + self.unit
+        key = self.domain.astype(np.int64) * self.units.size + self.unit
         found, pair = np.unique(key, return_inverse=True)
         return found % self.units.size, found // self.units.size, pair
 
@@ -214,9 +221,6 @@ class Sparse(Cells):
             return np.bincount(pair, weights=variable.values, minlength=len(self._pairs[0]))
 
         return self._keep(f"unit/{variable.name}", make)
-
-    def spread(self, of_domain: Floats) -> Floats:
-        return of_domain[self._pairs[1]]
 
     def sum(self, totals: Floats) -> Floats:
         return np.bincount(self._pairs[1], weights=totals, minlength=self.size)
@@ -234,7 +238,10 @@ class Sparse(Cells):
             found.append((starts, group, domain, tops, np.diff([*tops.tolist(), len(group)])))
         return found
 
-    def variance(self, influence: Floats, members: Floats) -> Floats:
+    def variance(
+        self, totals: Floats, members: Floats, value: Floats | None = None, below: Floats | None = None
+    ) -> Floats:
+        influence = totals if value is None or below is None else totals - value[self._pairs[1]] * below
         total = np.zeros(self.size)
         for stage, (starts, group, domain, tops, filled) in zip(self.units.stages, self._stage_pairs, strict=True):
             z = influence if len(starts) == len(influence) else np.add.reduceat(influence, starts)
@@ -259,7 +266,7 @@ class Sparse(Cells):
         seen = groups - lonely
         return np.divide(groups, seen, out=np.full(self.size, np.nan), where=seen > 0)
 
-    def present(self, totals: Floats) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    def _find_present(self, totals: Floats) -> tuple[Ints, Ints, NDArray[np.bool_]]:
         first = self.units.stages[0]
         starts, group, domain, tops, _ = self._stage_pairs[0]
         psu = np.logical_or.reduceat(totals != 0, starts) if len(totals) else np.zeros(0, dtype=bool)
@@ -270,11 +277,11 @@ class Sparse(Cells):
         return psus, np.bincount(its_domain[stratum], minlength=self.size), lonely
 
     def columns(self, totals: Floats, domains: Ints) -> Floats:
-        matrix = np.zeros((self.units.size, len(domains)))
+        matrix = np.zeros((len(domains), self.units.size))
         unit, domain, _ = self._pairs
         for number, one in enumerate(domains.tolist()):
             its = domain == one
-            matrix[unit[its], number] = totals[its]
+            matrix[number, unit[its]] = totals[its]
         return matrix
 
 
@@ -293,18 +300,48 @@ def make_cells(units: Units, unit: Ints, axes: Sequence[Axis]) -> Cells:
     return (Dense if dense else Sparse)(units, unit, tuple(axes))
 
 
-def families(combinations: Sequence[tuple[str, ...]], sizes: dict[str, int]) -> list[list[tuple[str, ...]]]:
-    """Breakdowns in families: the first of each is made from the rows, the others can be added up from it.
+@dataclass(frozen=True)
+class Family:
+    """Breakdowns whose totals are added up from those of one breakdown by all of their dimensions."""
+
+    head: tuple[str, ...]
+    members: tuple[tuple[str, ...], ...]
+
+
+def families(combinations: Sequence[tuple[str, ...]], sizes: dict[str, int], most: int) -> list[Family]:
+    """Breakdowns in families, so that the rows are gone over once a family.
+
+    Parameters
+    ----------
+    sizes
+        Number of codes of each dimension.
+    most
+        Breakdowns are joined while the joint one has no more domains than this.
 
     Examples
     --------
-    >>> families([(), ("sex",), ("sex", "age"), ("income",)], {"sex": 2, "age": 6, "income": 5})
-    [[('sex', 'age'), ('sex',)], [('income',), ()]]
+    >>> for one in families([(), ("sex",), ("sex", "age"), ("income",)], {"sex": 2, "age": 6, "income": 5}, 20):
+    ...     print(one.head, one.members)
+    ('sex', 'age') (('sex',), ('sex', 'age'))
+    ('income',) ((), ('income',))
     """
-    heads = [one for one in combinations if not any(set(one) < set(other) for other in combinations)]
-    found: dict[tuple[str, ...], list[tuple[str, ...]]] = {head: [head] for head in heads}
+
+    def domains(names: Iterable[str]) -> int:
+        return math.prod(sizes[name] for name in names)
+
+    heads: list[tuple[str, ...]] = []
+    for one in sorted(combinations, key=lambda names: (-domains(names), names)):
+        if any(set(one) <= set(head) for head in heads):
+            continue
+        joint = [tuple(dict.fromkeys([*head, *one])) for head in heads]
+        growth = [domains(names) - domains(head) for names, head in zip(joint, heads, strict=True)]
+        fits = [number for number, names in enumerate(joint) if domains(names) <= most]
+        if fits:
+            best = min(fits, key=growth.__getitem__)
+            heads[best] = joint[best]
+        else:
+            heads.append(one)
+    members: dict[tuple[str, ...], list[tuple[str, ...]]] = {head: [] for head in heads}
     for one in combinations:
-        if one not in found:
-            holders = [head for head in heads if set(one) <= set(head)]
-            found[min(holders, key=lambda head: math.prod(sizes[name] for name in head))].append(one)
-    return list(found.values())
+        members[min((head for head in heads if set(one) <= set(head)), key=domains)].append(one)
+    return [Family(head, tuple(its)) for head, its in members.items()]

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.model.estimates import TOTAL, UNKNOWN, schema
@@ -85,7 +86,8 @@ class Respondents:
             raise UsageError(problem("survey-column", file=self.file, name=name, hint=hint, columns=listed))
         if self._table is not None:
             return self._table.column(name)
-        return pq.read_table(self._path, columns=[name], read_dictionary=[name]).column(name)
+        with pq.ParquetFile(self._path, read_dictionary=[name]) as file:  # read_table would load the dataset reader
+            return file.read(columns=[name]).column(name)
 
     def numbers(self, name: str) -> Floats:
         """A column as numbers, NaN where empty, in the order of the design.
@@ -113,7 +115,7 @@ class Respondents:
             column = column.cast(pa.uint8())
         return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
 
-    def own_codes(self, name: str) -> tuple[Ints, list[str]]:
+    def own_codes(self, name: str) -> tuple[NDArray[np.integer], list[str]]:
         """Code of each row (−1 where empty) and the text of each code, in the order of the table."""
         column = self.raw(name)
         if not pa.types.is_dictionary(column.type):
@@ -125,7 +127,8 @@ class Respondents:
         texts = ["" if value is None else _text(value) for value in joined.dictionary.to_pylist()]
         labels = sorted({text for text in texts if text}, key=_natural)
         place = {label: number for number, label in enumerate(labels)}
-        moved = np.array([*(place.get(text, -1) for text in texts), -1], dtype=np.int64)
+        small = np.int16 if len(labels) < 2**15 else np.int32 if len(labels) < 2**31 else np.int64
+        moved = np.array([*(place.get(text, -1) for text in texts), -1], dtype=small)
         return moved[codes], labels
 
     def axis(self, name: str) -> Axis:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ Ints = NDArray[np.int64]
 
 #: Shares of the population that were not drawn below this count as none: the stage adds no variance.
 NOTHING_LEFT = 1e-7
+#: Cells of a matrix domains × units that are worked on at a time: they stay in the cache.
+BLOCK = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Stage:
     scale: Floats
     lonely: NDArray[np.bool_]
 
-    @property
+    @cached_property
     def group_of(self) -> Ints:
         """Group of each unit of this stage."""
         return np.repeat(np.arange(len(self.drawn)), self.drawn)
@@ -93,7 +96,7 @@ class Units:
         Parameters
         ----------
         influence
-            Σ w·z of each finest unit, z being the linearised variable; shape (units, statistics).
+            Σ w·z of each finest unit, z being the linearised variable; shape (statistics, units).
         members
             Totals of positive weights: not 0 where a unit has members of any of the domains; shape (units,).
 
@@ -102,52 +105,67 @@ class Units:
         Floats
             Shape (statistics, statistics).
         """
-        total = np.zeros((influence.shape[1],) * 2)
-        for number, stage in enumerate(self.stages):
-            z = influence if number == len(self.stages) - 1 else np.add.reduceat(influence, stage.starts, axis=0)
-            deviations = self.deviations(z, stage)
-            part = deviations.T @ deviations
-            if self.rule == "average" and stage.lonely.any():
-                there = np.logical_or.reduceat(np.logical_or.reduceat(members != 0, stage.starts), stage.groups)
-                part *= averaged(there[:, None], stage)[0]
-            total += part
+        total = np.zeros((len(influence),) * 2)
+        for stage in self.stages:
+            deviations = self._deviations(self._at(influence, stage), stage)
+            total += deviations @ deviations.T * self._factor(members[None, :], stage)
         return total
 
-    def variances(self, influence: Floats, members: Floats) -> Floats:
+    def variances(
+        self, totals: Floats, members: Floats, value: Floats | None = None, below: Floats | None = None
+    ) -> Floats:
         """Variance of each statistic from its influence, added up by finest unit.
 
         Parameters
         ----------
-        influence
-            Σ w·z of each finest unit; shape (units, statistics).
+        totals
+            Σ w·z of each finest unit; shape (statistics, units).
         members
             Totals of positive weights: not 0 where a unit has members of the statistic's domain; same shape.
+        value, below
+            Where given, the influence is totals − value·below; shapes (statistics,) and as `totals`.
 
         Returns
         -------
         Floats
             Shape (statistics,).
         """
-        total = np.zeros(influence.shape[1])
-        last = self.stages[-1]
-        for stage in self.stages:
-            z = influence if stage is last else np.add.reduceat(influence, stage.starts, axis=0)
-            deviations = self.deviations(z, stage)
-            part = np.einsum("ud,ud->d", deviations, deviations)
-            if self.rule == "average" and stage.lonely.any():
-                there = np.logical_or.reduceat(np.logical_or.reduceat(members != 0, stage.starts), stage.groups)
-                part *= averaged(there, stage)
-            total += part
-        return total
+        result = np.zeros(len(totals))
+        step = max(1, BLOCK // max(self.size, 1))
+        for first in range(0, len(totals), step):  # some statistics at a time: they stay in the cache
+            at = slice(first, first + step)
+            z = totals[at]
+            if value is not None and below is not None:
+                z = z - value[at, None] * below[at]
+            for stage in self.stages:
+                deviations = self._deviations(self._at(z, stage), stage)
+                result[at] += np.einsum("du,du->d", deviations, deviations) * self._factor(members[at], stage)
+        return result
 
-    def deviations(self, z: Floats, stage: Stage) -> Floats:
+    def _at(self, z: Floats, stage: Stage) -> Floats:
+        """Sums of the finest units by unit of a stage."""
+        return z if stage is self.stages[-1] else np.add.reduceat(z, stage.starts, axis=1)
+
+    def _deviations(self, z: Floats, stage: Stage) -> Floats:
         """Deviations from the mean of their group, scaled so that their squares add up to the variance."""
-        mean = np.add.reduceat(z, stage.groups, axis=0) / stage.drawn[:, None]
+        drawn, root = stage.drawn, np.sqrt(stage.scale)
+        if len(drawn) == 1 or (drawn == drawn[0]).all():
+            split = z.reshape(len(z), len(drawn), -1)
+            mean = split.mean(axis=2, keepdims=True)
+            if self.rule == "adjust":
+                mean[:, stage.lonely] = 0  # deviations from the mean of all, which is 0 for residuals
+            return ((split - mean) * root[:, None]).reshape(z.shape)
+        mean = np.add.reduceat(z, stage.groups, axis=1) / drawn
         if self.rule == "adjust":
-            mean[stage.lonely] = 0  # deviations from the mean of all, which is 0 for residuals
-        centred = z - np.repeat(mean, stage.drawn, axis=0)
-        centred *= np.repeat(np.sqrt(stage.scale), stage.drawn)[:, None]
-        return centred
+            mean[:, stage.lonely] = 0
+        return (z - mean[:, stage.group_of]) * root[stage.group_of]
+
+    def _factor(self, members: Floats, stage: Stage) -> Floats | float:
+        """What the variance is multiplied by, so that lonely groups get the average of the others where that is the rule."""
+        if self.rule != "average" or not stage.lonely.any():
+            return 1.0
+        there = np.logical_or.reduceat(np.logical_or.reduceat(members != 0, stage.starts, axis=1), stage.groups, axis=1)
+        return averaged(there, stage)
 
 
 def averaged(present: NDArray[np.bool_], stage: Stage) -> Floats:
@@ -156,10 +174,10 @@ def averaged(present: NDArray[np.bool_], stage: Stage) -> Floats:
     Parameters
     ----------
     present
-        Whether a domain has members in each group; shape (groups, domains).
+        Whether a domain has members in each group; shape (domains, groups).
     """
-    some = present.sum(axis=0).astype(float)
-    lonely = (present & stage.lonely[:, None]).sum(axis=0)
+    some = present.sum(axis=1).astype(float)
+    lonely = (present & stage.lonely).sum(axis=1)
     seen = some - lonely
     return np.divide(some, seen, out=np.full(len(some), np.nan), where=seen > 0)
 
