@@ -339,6 +339,8 @@ _KNOWN: dict[str, tuple[str, str | None, Literal["person", "event"]]] = {
     "migration": ("Migratory status", "MIGRATION", "person"),
     "disability": ("Disability", "DISABILITY", "person"),
     "citizenship": ("Citizenship", "ISO3166", "person"),
+    "ethnicity": ("Ethnicity or population group", None, "person"),
+    "education": ("Education", None, "person"),
     "degurba": ("Degree of urbanisation", "DEGURBA", "person"),
     "means": ("Means", None, "event"),
     "motive": ("Motive", None, "event"),

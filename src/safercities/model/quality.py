@@ -27,6 +27,9 @@ FLAGS: dict[str, str] = {
     "lonely_psu": "a stratum holds a single sampling unit; the rule that was chosen stands in for its variance",
     "missing_answers": "more than 5 % of the respondents gave no usable answer: they may differ from the others",
     "smoothed": "drawn towards the average of comparable places: not what was recorded there",
+    "synthetic": "no usable sample here: what a model expects of a place like it",
+    "partial_coverage": "some of the places that it stands for have no estimate: it speaks for the others",
+    "clipped": "beyond the ends of the scale: counted as its end",
 }
 
 

@@ -8,7 +8,7 @@ totals (Deville and Särndal 1992).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,11 +81,6 @@ class Sample:
     projections: tuple[Projection, ...] = ()
     replicates: Replicates | None = None
 
-    def unit_sums(self, rows: Floats) -> Floats:
-        """Columns added up by finest unit; (n, p) → (p, units)."""
-        sums = [np.bincount(self.unit, weights=column, minlength=self.units.size) for column in rows.T]
-        return np.array(sums).reshape(-1, self.units.size)
-
 
 def estimate(statistic: Statistic, cells: Cells, sample: Sample) -> Result:
     """A statistic in every domain of a breakdown."""
@@ -152,29 +147,33 @@ def _projected_variance(statistic: Statistic, cells: Cells, sample: Sample, valu
 def _coefficients(
     statistic: Statistic, cells: Cells, sample: Sample, value: Floats
 ) -> Iterator[tuple[Floats, Floats]]:
-    """For each projection: Σ w·x of its variables by unit, and the coefficients of each domain's linearised variable."""
+    """For each projection: Σ w·x of its variables by unit (P, units), and coefficients of each domain (P, domains)."""
     done: list[tuple[Projection, Floats]] = []
-    for number, one in enumerate(sample.projections):
-        raw = _moments(f"{number}", statistic.x, one, cells, sample)
+    for one in sample.projections:
+        raw = _moments(statistic.x, one, cells, sample)
         if statistic.kind != "total":
-            raw = raw - np.nan_to_num(value)[None, :] * _moments(f"{number}", statistic.d, one, cells, sample)
+            raw = raw - np.nan_to_num(value)[None, :] * _moments(statistic.d, one, cells, sample)
         for earlier, coefficients in done:
-            raw = raw - (one.x * one.v[:, None]).T @ earlier.x @ coefficients
+            raw = raw - one.cross(earlier.x) @ coefficients
         coefficients = one.gram_inverse @ raw
         done.append((one, coefficients))
-        yield sample.unit_sums(one.x * sample.weights[:, None]), coefficients
+        yield one.unit_totals(sample.weights, sample.unit, sample.units.size).T, coefficients
 
 
-def _moments(number: str, variable: Variable, one: Projection, cells: Cells, sample: Sample) -> Floats:
+def _moments(variable: Variable, one: Projection, cells: Cells, sample: Sample) -> Floats:
     """Σ v·p·z over each domain for each variable p of a projection, z being the unweighted variable; (P, domains)."""
-    rows = variable.rows
-    plain = variable.values / (sample.weights if rows is None else sample.weights[rows])
-    factors = one.x * one.v[:, None] if rows is None else one.x[rows] * one.v[rows, None]
-    sums = [
-        cells.by_domain(f"moment{number}.{p}:{variable.name}", rows, plain * factors[:, p])
-        for p in range(factors.shape[1])
-    ]
-    return np.array(sums).reshape(-1, cells.size)
+    rows = slice(None) if variable.rows is None else variable.rows
+    z = variable.values / sample.weights[rows] * one.v[rows]
+    domain, width = cells.domain[rows].astype(np.int64), len(one.gram_inverse)
+    if one.codes is None:
+        x = one.x[rows]
+        return np.array([np.bincount(domain, weights=z * x[:, p], minlength=cells.size) for p in range(width)])
+    if one.size is not None:
+        z = z * one.size[rows]
+    sums = np.zeros(cells.size * width)
+    for codes in one.codes:
+        sums += np.bincount(domain * width + codes[rows], weights=z, minlength=len(sums))
+    return sums.reshape(cells.size, width).T
 
 
 def _replicated(statistic: Statistic, cells: Cells, sample: Sample, value: Floats) -> Floats:
@@ -196,22 +195,17 @@ def replicate_values(statistic: Statistic, cells: Cells, sample: Sample) -> Floa
 
 def _replicate_sums(variable: Variable, cells: Cells, sample: Sample) -> Floats:
     """Totals over each domain with each set of replicate weights; shape (replicates, domains)."""
-    assert sample.replicates is not None  # noqa: S101 - the caller checks
-    if sample.replicates.weights is not None:
-        rows = variable.rows
-        plain = variable.values / (sample.weights if rows is None else sample.weights[rows])
-        domain = cells.domain if rows is None else cells.domain[rows]
-        make: Callable[[Floats], Floats] = lambda w: np.bincount(  # noqa: E731 - one line says it
-            domain, weights=plain * (w if rows is None else w[rows]), minlength=cells.size
-        )
-        return np.array([make(one) for one in sample.replicates.weights])
-    factors = sample.replicates.factors
-    totals = cells.totals(variable)
+    made = sample.replicates
+    assert made is not None  # noqa: S101 - the caller checks
+    if made.weights is not None:
+        rows = slice(None) if variable.rows is None else variable.rows
+        plain, domain = variable.values / sample.weights[rows], cells.domain[rows]
+        return np.array([np.bincount(domain, weights=plain * w[rows], minlength=cells.size) for w in made.weights])
+    totals, starts = cells.totals(variable), sample.units.stages[0].starts
     step = max(1, BLOCK // max(sample.units.size, 1))
-    blocks: Sequence[Ints] = [
-        np.arange(start, min(start + step, cells.size)) for start in range(0, cells.size, step)
-    ]
-    return np.concatenate([factors @ cells.columns(totals, block).T for block in blocks], axis=1)
+    blocks = [np.arange(first, min(first + step, cells.size)) for first in range(0, cells.size, step)]
+    by_psu = (np.add.reduceat(cells.columns(totals, block), starts, axis=1) for block in blocks)
+    return np.concatenate([made.totals(sums.T) for sums in by_psu], axis=1)
 
 
 def _design_effect(

@@ -124,7 +124,7 @@ class Respondents:
         if isinstance(joined, pa.ChunkedArray):
             joined = joined.chunk(0) if joined.num_chunks else pa.array([], column.type)
         codes = pc.fill_null(joined.indices, -1).to_numpy(zero_copy_only=False)
-        texts = ["" if value is None else _text(value) for value in joined.dictionary.to_pylist()]
+        texts = ["" if value is None else text_of(value) for value in joined.dictionary.to_pylist()]
         labels = sorted({text for text in texts if text}, key=_natural)
         place = {label: number for number, label in enumerate(labels)}
         small = np.int16 if len(labels) < 2**15 else np.int32 if len(labels) < 2**31 else np.int64
@@ -167,7 +167,8 @@ def _arrow(source: Any) -> pa.Table:
     raise UsageError(problem("survey-table", given=type(source).__name__))
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as its code is written: whole numbers without a decimal part, text trimmed, missing as nothing."""
     if isinstance(value, float):
         return "" if value != value else str(int(value)) if value == int(value) else str(value)
     return str(value).strip()

@@ -35,6 +35,8 @@ class Stage:
         Units drawn in each group; shape (groups,).
     scale
         What the squared deviations of each group's units are multiplied by; shape (groups,).
+    left
+        Share of each group's units in the population that was not drawn; shape (groups,).
     lonely
         Groups of one unit whose variance cannot be seen.
     """
@@ -43,6 +45,7 @@ class Stage:
     groups: Ints
     drawn: Ints
     scale: Floats
+    left: Floats
     lonely: NDArray[np.bool_]
 
     @cached_property
@@ -276,7 +279,7 @@ def _stage(
     usual = np.divide(drawn, drawn - 1, out=np.ones(len(drawn)), where=drawn > 1)
     scale = carry * left * np.where(lonely & (rule != "adjust"), 0, usual)
     starts = finest[rows]
-    return Stage(starts, groups, drawn, scale, lonely), np.repeat(carry * share, drawn)
+    return Stage(starts, groups, drawn, scale, left, lonely), np.repeat(carry * share, drawn)
 
 
 def _population(

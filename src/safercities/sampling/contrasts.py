@@ -1,0 +1,204 @@
+"""Differences and ratios between groups or periods, with the covariance that a shared sample gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from safercities.model.errors import UsageError, problem
+from safercities.sampling.estimators import estimate, influences, replicate_values
+from safercities.sampling.statistics import Statistic
+from safercities.sampling.sums import Cells
+from safercities.sampling.units import Floats, Ints
+
+if TYPE_CHECKING:
+    from safercities.sampling.design import Design
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One group against another; nothing is known (NaN) where either has no respondent.
+
+    Parameters
+    ----------
+    outcome, one, other
+        The outcome, and the codes of both groups by dimension.
+    value, other_value
+        Estimates of both.
+    difference, difference_se, difference_lower, difference_upper
+        The first less the second; interval by Student's t.
+    ratio, ratio_se, ratio_lower, ratio_upper
+        The first over the second; interval on the logarithm, so that it stays above 0.
+    covariance
+        Of the two estimates.
+    df
+        Degrees of freedom: PSUs less strata in which either group has respondents.
+    p_value
+        Of no difference, two-sided.
+    level
+        Confidence level.
+    """
+
+    outcome: str
+    one: Mapping[str, str]
+    other: Mapping[str, str]
+    value: float
+    other_value: float
+    difference: float
+    difference_se: float
+    difference_lower: float
+    difference_upper: float
+    ratio: float
+    ratio_se: float
+    ratio_lower: float
+    ratio_upper: float
+    covariance: float
+    df: float
+    p_value: float
+    level: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval of the difference leaves out 0."""
+        return self.difference_lower > 0 or self.difference_upper < 0
+
+
+def contrasts(
+    design: Design, statistic: Statistic, by: Sequence[str], against: Sequence[str] | None, level: float
+) -> list[Contrast]:
+    """Every pair of groups that have respondents, or each group against one.
+
+    Raises
+    ------
+    UsageError
+        If the breakdown has no group `against`.
+    """
+    cells = design.cells(by)
+    result = estimate(statistic, cells, design.sample)
+    labels = _labels(cells)
+    there = [number for number in range(cells.size) if result.n[number] > 0]
+    pairs = _pairs(there, labels, against)
+    chosen = np.array(sorted({number for pair in pairs for number in pair}), dtype=np.int64)
+    if not len(chosen):
+        return []
+    covariance = _covariance(design, statistic, cells, result.value, chosen)
+    df = _df(design, statistic, cells, pairs)
+    place = {int(number): position for position, number in enumerate(chosen)}
+    return [
+        _contrast(
+            statistic.name,
+            dict(zip(cells.names, labels[one], strict=True)),
+            dict(zip(cells.names, labels[other], strict=True)),
+            (float(result.value[one]), float(result.value[other])),
+            covariance[np.ix_([place[one], place[other]], [place[one], place[other]])],
+            df[one, other],
+            level,
+        )
+        for one, other in pairs
+    ]
+
+
+def _labels(cells: Cells) -> list[tuple[str, ...]]:
+    """Codes of each domain."""
+    along = [[axis.labels[code] for code in codes] for axis, codes in zip(cells.axes, cells.codes(), strict=True)]
+    return list(zip(*along, strict=True))
+
+
+def _pairs(
+    there: Sequence[int], labels: Sequence[tuple[str, ...]], against: Sequence[str] | None
+) -> list[tuple[int, int]]:
+    if against is None:
+        return list(combinations(there, 2))
+    wanted = tuple(against)
+    if wanted not in [labels[number] for number in there]:
+        known = "; ".join(", ".join(labels[number]) for number in there[:20])
+        raise UsageError(problem("survey-domain", given=", ".join(wanted), known=known))
+    base = labels.index(wanted)
+    return [(number, base) for number in there if number != base]
+
+
+def _covariance(design: Design, statistic: Statistic, cells: Cells, value: Floats, chosen: Ints) -> Floats:
+    if design.sample.replicates is not None:
+        from safercities.sampling import replicates
+
+        theta = replicate_values(statistic, cells, design.sample)[:, chosen]
+        return replicates.covariance(theta, value[chosen], design.sample.replicates)
+    influence = influences(statistic, cells, design.sample, value, chosen)
+    members = cells.columns(cells.totals(statistic.base), chosen).sum(axis=0)
+    return design.sample.units.covariance(influence, members)
+
+
+def _df(
+    design: Design, statistic: Statistic, cells: Cells, pairs: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], float]:
+    """PSUs less strata in which either group of each pair has respondents."""
+    if design.sample.replicates is not None:
+        return dict.fromkeys(pairs, design.df)
+    units = design.sample.units
+    first = units.stages[0]
+    numbers = sorted({number for pair in pairs for number in pair})
+    there = cells.columns(cells.totals(statistic.base), np.array(numbers, dtype=np.int64)) != 0
+    psus = np.logical_or.reduceat(there, first.starts, axis=1)
+    strata = np.logical_or.reduceat(psus, first.groups, axis=1)
+    at = {number: position for position, number in enumerate(numbers)}
+    return {
+        (one, other): float(
+            np.sum(psus[at[one]] | psus[at[other]]) - np.sum(strata[at[one]] | strata[at[other]])
+        )
+        for one, other in pairs
+    }
+
+
+def _contrast(
+    outcome: str,
+    one: Mapping[str, str],
+    other: Mapping[str, str],
+    values: tuple[float, float],
+    covariance: Floats,
+    df: float,
+    level: float,
+) -> Contrast:
+    first, second = values
+    t = float(special.stdtrit(df, (1 + level) / 2)) if df > 0 else float("nan")
+    variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    # no spread in either sample is no proof that there is none: nothing is said, rather than ± 0
+    se = float(np.sqrt(variance)) if variance > 0 else float("nan")
+    difference = first - second
+    ratio = first / second if second != 0 else float("nan")
+    log_se = _log_se(first, second, covariance)
+    half = float(np.exp(t * log_se))
+    p = float(2 * special.stdtr(df, -abs(difference) / se)) if df > 0 and se > 0 else float("nan")
+    return Contrast(
+        outcome=outcome,
+        one=one,
+        other=other,
+        value=first,
+        other_value=second,
+        difference=difference,
+        difference_se=se,
+        difference_lower=difference - t * se,
+        difference_upper=difference + t * se,
+        ratio=ratio,
+        ratio_se=abs(ratio) * log_se,
+        ratio_lower=ratio / half,
+        ratio_upper=ratio * half,
+        covariance=float(covariance[0, 1]),
+        df=df,
+        p_value=p,
+        level=level,
+    )
+
+
+def _log_se(first: float, second: float, covariance: Floats) -> float:
+    """Standard error of the logarithm of the ratio of two positive estimates (delta method)."""
+    if not (first > 0 and second > 0):
+        return float("nan")
+    relative = (
+        covariance[0, 0] / first**2 + covariance[1, 1] / second**2 - 2 * covariance[0, 1] / (first * second)
+    )
+    return float(np.sqrt(relative)) if relative > 0 else float("nan")

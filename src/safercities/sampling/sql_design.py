@@ -1,0 +1,403 @@
+"""A design whose respondents stay with a SQL engine: the same estimators, on sums by sampling unit and cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pyarrow as pa
+
+from safercities.engine.duck import Duck, Engine
+from safercities.engine.exact import Sum
+from safercities.engine.sql import quote
+from safercities.model.errors import SafercitiesError, UsageError, problem
+from safercities.sampling.build import build
+from safercities.sampling.design import Breakdowns, Design, _choice, _several
+from safercities.sampling.estimators import Result, Sample, estimate
+from safercities.sampling.spec import Lonely, Missing
+from safercities.sampling.sql import WEIGHT, SqlRespondents, SqlTable, Term, Value, positions
+from safercities.sampling.statistics import Kind, Statistic
+from safercities.sampling.sums import Axis, Cells, Dense, Sparse, Variable, families, make_cells
+from safercities.sampling.table import Respondents
+from safercities.sampling.units import Floats, Ints
+
+#: Sums of squares may lose the last bits of the smallest terms: they only say how large the design effect is.
+SQUARE_DIGITS = 3
+_NO_ROWS = np.zeros(0)
+_NO_PLACES = np.zeros(0, dtype=np.int64)
+
+
+def engine_survey(
+    source: Any,
+    engine: Engine,
+    *,
+    weight: str | None,
+    strata: str | None,
+    psu: str | None,
+    stages: Sequence[str],
+    fpc: Sequence[str],
+    nested: bool,
+    lonely: Lonely,
+    certainty: str | None,
+) -> SqlDesign:
+    """A design on Parquet files that an engine reads; parameters and errors as `survey`.
+
+    Raises
+    ------
+    UsageError
+        If the design needs rows one by one: no PSU is named, PSUs are certain, or population sizes make the weights.
+    """
+    name = type(engine).__name__
+    for what, asked in (
+        ("a design without PSUs", psu is None),
+        ("a design with certainty PSUs", certainty is not None),
+        ("a design whose weights come from population sizes", bool(fpc) and weight is None),
+    ):
+        if asked:
+            raise UsageError(problem("survey-rows-needed", what=what, engine=name))
+    depth = 1 if not fpc else 1 + len(stages)  # without population sizes only the first stage counts
+    ids = tuple(one for one in (strata, psu, *stages) if one is not None)[: depth + (strata is not None)]
+    table = SqlTable(engine, _files(source), weight, ids)
+    groups = _unit_rows(table, fpc)
+    if not groups.num_rows:
+        raise SafercitiesError(problem("survey-empty", file=table.file))
+    respondents = Respondents(groups)
+    respondents.file = table.file
+    own = build(respondents, None, strata, psu, ids[1 + (strata is not None) :], fpc, nested, lonely, None)
+    return SqlDesign(SqlRespondents(table), _without_rows(own.sample), table=table, places=_places(own, groups, ids))
+
+
+def _files(source: Any) -> pa.Table | list[Path]:
+    if isinstance(source, pa.Table):
+        return source
+    return [Path(one) for one in ([source] if isinstance(source, str | Path) else source)]
+
+
+def _unit_rows(table: SqlTable, fpc: Sequence[str]) -> pa.Table:
+    """One row a sampling unit: its ids, and the population sizes of its stages."""
+    found = table.groups(table.ids, fpc)
+    columns = [found.column(number) for number in range(len(table.ids))]
+    for number, name in enumerate(fpc):
+        least, most = (found.column(f"{way}{number}").to_numpy() for way in ("MIN", "MAX"))
+        wrong = np.flatnonzero(~(least == most))
+        if len(wrong):
+            at = int(wrong[0])
+            raise SafercitiesError(
+                problem("survey-fpc-differs", file=table.file, column=name, stratum=found.column(0)[at].as_py(),
+                        low=least[at], high=most[at])
+            )
+        columns.append(pa.chunked_array([pa.array(least)]))
+    return pa.table(columns, names=[*table.ids, *fpc])
+
+
+def _without_rows(sample: Sample) -> Sample:
+    """The units; weights of rows are not here, and whoever uses them sees it."""
+    return Sample(sample.units, _NO_PLACES, np.full(1, np.nan))
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """From the ids in a table of sums to the sampling unit.
+
+    Parameters
+    ----------
+    values
+        Distinct values of each id.
+    keys, unit
+        Place among these values of the ids of each unit, as one number, in order; and the unit.
+    """
+
+    values: tuple[pa.Array, ...]
+    keys: Ints
+    unit: Ints
+
+    def of(self, columns: Sequence[pa.ChunkedArray]) -> Ints:
+        """Sampling unit of each row."""
+        found: Ints = self.unit[np.searchsorted(self.keys, _one_key(columns, self.values))]
+        return found
+
+
+def _one_key(columns: Sequence[pa.ChunkedArray], values: Sequence[pa.Array]) -> Ints:
+    key = np.zeros(len(columns[0]), dtype=np.int64)
+    for column, known in zip(columns, values, strict=True):
+        key = key * len(known) + positions(column, known)
+    return key
+
+
+def _places(own: Design, groups: pa.Table, ids: Sequence[str]) -> Places:
+    order = np.arange(groups.num_rows) if own.respondents.rows is None else own.respondents.rows
+    unit = np.empty(groups.num_rows, dtype=np.int64)
+    unit[order] = own.sample.unit
+    columns = [groups.column(number) for number in range(len(ids))]
+    values = tuple(column.unique() for column in columns)
+    keys = _one_key(columns, values)
+    sorting = np.argsort(keys)
+    return Places(values, keys[sorting], unit[sorting])
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """All sums that one statistic needs, by the names that the estimators call them."""
+
+    values: tuple[Value, ...]
+    terms: dict[str, Term]
+    sums: dict[str, Sum]
+
+
+class Fetched:
+    """Sums by unit and cell of one breakdown, fetched from the engine when they are first needed."""
+
+    def __init__(self, design: SqlDesign, names: Sequence[str], bundles: Iterable[Bundle]) -> None:
+        self._design = design
+        self._names = tuple(names)
+        self._columns: dict[str, Floats] = {}
+        table = self._fetch(list(bundles))
+        self.unit = design.places.of([table.column(number) for number in range(len(design.table.ids))])
+        self.axes = tuple(
+            Axis(name, design.codes_of(name, table.column(number)), design.axis(name).labels)
+            for number, name in enumerate(self._names, len(design.table.ids))
+        )
+
+    def _fetch(self, bundles: Sequence[Bundle]) -> pa.Table:
+        values = {value.name: value for bundle in bundles for value in bundle.values}
+        terms = {name: term for bundle in bundles for name, term in bundle.terms.items()}
+        sums = {name: one for bundle in bundles for name, one in bundle.sums.items()}
+        table = self._design.table.sums(self._names, list(values.values()), terms, sums)
+        for number, name in enumerate(sums, table.num_columns - len(sums)):
+            self._columns[name] = table.column(number).to_numpy().astype(np.float64)
+        return table
+
+    def __call__(self, name: str) -> Floats:
+        """A sum in each row of the table."""
+        if name not in self._columns:
+            self._fetch([bundle for bundle in self._design.bundles.values() if name in bundle.sums][-1:])
+        return self._columns[name]
+
+
+class SqlDense(Dense):
+    """As `Dense`, its rows being those of a table of sums."""
+
+    fetched: Fetched
+
+    def totals(self, variable: Variable) -> Floats:
+        return super().totals(Variable(variable.name, None, self.fetched(variable.name)))
+
+    def by_domain(self, name: str, rows: Ints | None, values: Floats | None) -> Floats:
+        return super().by_domain(name, None, self.fetched(name))
+
+
+class SqlSparse(Sparse):
+    """As `Sparse`, its rows being those of a table of sums."""
+
+    fetched: Fetched
+
+    def totals(self, variable: Variable) -> Floats:
+        return super().totals(Variable(variable.name, None, self.fetched(variable.name)))
+
+    def by_domain(self, name: str, rows: Ints | None, values: Floats | None) -> Floats:
+        return super().by_domain(name, None, self.fetched(name))
+
+
+@dataclass(frozen=True, eq=False)
+class SqlDesign(Design):
+    """A sample whose rows stay with an engine; made by `survey(…, engine=…)`.
+
+    Means, proportions, totals, ratios, contrasts, jackknife and bootstrap work as on rows in memory. What needs rows one
+    by one (quantiles, calibration, replicate weights given) is refused.
+    """
+
+    table: SqlTable = field(kw_only=True)
+    places: Places = field(kw_only=True)
+    bundles: dict[str, Bundle] = field(default_factory=dict, kw_only=True, repr=False)
+    _codes: dict[str, tuple[pa.Array, Ints]] = field(default_factory=dict, kw_only=True, repr=False)
+
+    @property
+    def n(self) -> int:
+        """Respondents with a weight above 0."""
+        return self.table.rows
+
+    @property
+    def weights(self) -> Floats:
+        """Refused: they stay with the engine."""
+        raise UsageError(problem("survey-rows-needed", what="this", engine=type(self.table.engine).__name__))
+
+    def axis(self, name: str) -> Axis:
+        """A column as a dimension; the codes are those of its distinct values."""
+        if name not in self._axes:
+            distinct = self.table.groups([name]).column(0)
+            own = Respondents(pa.table({name: distinct}))
+            own.file = self.table.file
+            self._axes[name] = made = own.axis(name)
+            self._codes[name] = (distinct.combine_chunks(), made.codes)
+        return self._axes[name]
+
+    def codes_of(self, name: str, column: pa.ChunkedArray) -> Ints:
+        """Code of each value of a column of sums."""
+        self.axis(name)
+        distinct, codes = self._codes[name]
+        found: Ints = codes[positions(column, distinct)]
+        return found
+
+    def cells(self, combination: Sequence[str], parent: Cells | None = None) -> Cells:
+        """The domains of one breakdown; with a parent, from the parent's table of sums."""
+        fetched = parent.fetched if isinstance(parent, SqlDense | SqlSparse) else Fetched(self, combination, [])
+        return self._cells(combination, fetched, parent)
+
+    def _cells(self, combination: Sequence[str], fetched: Fetched, parent: Cells | None = None) -> Cells:
+        axes = {axis.name: axis for axis in fetched.axes}
+        plain = make_cells(self.sample.units, fetched.unit, [axes[name] for name in combination])
+        kind = SqlDense if isinstance(plain, Dense) else SqlSparse
+        made = kind(plain.units, plain.unit, plain.axes, parent if isinstance(parent, kind) else None)
+        made.fetched = fetched
+        return made
+
+    def results(
+        self, made: Sequence[Statistic], combinations: Sequence[tuple[str, ...]]
+    ) -> Iterable[tuple[Cells, Statistic, Result]]:
+        """Each statistic in each breakdown; a family of breakdowns takes one question to the engine."""
+        sizes = {name: len(self.axis(name).labels) for one in combinations for name in one}
+        needed = [self.bundles[one.x.name] for one in made]
+        for family in families(combinations, sizes):
+            head = self._cells(family[0], Fetched(self, family[0], needed))
+            for cells in (head, *(self.cells(one, head) for one in family[1:])):
+                yield from ((cells, one, estimate(one, cells, self.sample)) for one in made)
+
+    def statistics(
+        self,
+        kind: Kind,
+        outcomes: str | Sequence[str],
+        *,
+        denominator: str | None = None,
+        among: str | None = None,
+        missing: Missing = "omit",
+    ) -> list[Statistic]:
+        """The outcomes as things to estimate; what they are made of is kept in `bundles`."""
+        _choice("rule for missing answers", missing, get_args(Missing))
+        asked = None if among is None else self._asked_text(among)
+        drafts = [
+            _draft(self.table, number, name, denominator, asked, missing, among or "")
+            for number, name in enumerate(_several(outcomes))
+        ]
+        self.table.learn([value for draft in drafts for value in draft.values])
+        return [self._statistic(kind, draft, missing) for draft in drafts]
+
+    def _asked_text(self, name: str) -> str:
+        text = self.table.number(name)
+        if wrong := self.table.number_of(f"({text}) <> 0 AND ({text}) <> 1"):
+            code = "survey-not-zero-one"
+            raise SafercitiesError(problem(code, file=self.table.file, column=name, name=name, rows=wrong))
+        return f"({text}) = 1"
+
+    def _statistic(self, kind: Kind, draft: Draft, missing: Missing) -> Statistic:
+        bundle, statistic = _finished(self.table, kind, draft, missing)
+        self.bundles[statistic.x.name] = bundle
+        return statistic
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An outcome, its denominator and who did not answer, as values of which nothing is known yet."""
+
+    name: str
+    among: str
+    by: str
+    x: Value
+    d: Value | None
+    unanswered: Value
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """All of them."""
+        return tuple(one for one in (self.x, self.d, self.unanswered) if one is not None)
+
+
+def _draft(
+    table: SqlTable, number: int, name: str, by: str | None, asked: str | None, missing: Missing, among: str
+) -> Draft:
+    """SQL for an outcome: x where it counts, else nothing."""
+    x = table.number(name)
+    d = None if by is None else table.number(by)
+    unknown = f"({x}) IS NULL" + ("" if d is None else f" OR ({d}) IS NULL")
+    asks = asked or "1 = 1"
+    counts, gap = f"({asks}) AND NOT ({unknown})", f"({asks}) AND ({unknown})"
+    if missing == "no":
+        counts, gap = asks, "1 = 0"
+        x, d = f"CASE WHEN {unknown} THEN 0E0 ELSE {x} END", d and f"COALESCE({d}, 0E0)"
+
+    def where(condition: str, text: str) -> Value:
+        return table.value(f"CASE WHEN {condition} THEN {text} END")
+
+    return Draft(name, among, by or "", where(counts, x), d and where(counts, d), where(gap, "1E0"))
+
+
+def _refuse(table: SqlTable, kind: Kind, draft: Draft, missing: Missing) -> None:
+    """What may not be in an outcome."""
+    said = {"file": table.file, "column": draft.name, "name": draft.name}
+    facts, gaps = table.facts[draft.x.name], table.facts[draft.unanswered.name].known
+    if gaps and missing == "fail":
+        raise SafercitiesError(problem("survey-answers-missing", **said, rows=gaps))
+    for value, name in ((draft.x, draft.name), (draft.d, draft.by)):
+        if value and (infinite := table.facts[value.name].infinite):
+            raise SafercitiesError(
+                problem("survey-infinite", file=table.file, column=name, name=name, rows=infinite)
+            )
+    if kind == "proportion" and not facts.binary:
+        raise SafercitiesError(problem("survey-not-zero-one", **said, rows=facts.other))
+
+
+def _finished(table: SqlTable, kind: Kind, draft: Draft, missing: Missing) -> tuple[Bundle, Statistic]:
+    """A statistic, and the sums that it needs, now that the facts of its values are known."""
+    _refuse(table, kind, draft, missing)
+    facts, gaps, x = table.facts[draft.x.name], table.facts[draft.unanswered.name].known, draft.x.name
+    label = f"{draft.name} of {draft.among} {missing}" + (f" by {draft.by}" if draft.d else "")
+    binary = facts.binary and draft.d is None
+    some = None if facts.known == table.rows else f"{quote(x)} IS NOT NULL"
+    base = Variable("weights:" + ("" if some is None else x), None, _NO_ROWS)
+    terms = {WEIGHT: table.product([])}
+    sums = {base.name: Sum(WEIGHT, some), f"n:{base.name}": Sum(None, some)}
+    variable = Variable(f"x:{label}", None, _NO_ROWS)
+    sums[f"positive:{variable.name}"] = Sum(None, f"{quote(x)} > 0")
+    if gaps:
+        sums[f"unanswered:{variable.name}"] = Sum(None, f"{quote(draft.unanswered.name)} IS NOT NULL")
+    if binary:
+        sums[variable.name] = Sum(WEIGHT, f"{quote(x)} = 1")
+    else:
+        terms[f"t{x}"] = table.product([x])
+        sums[variable.name] = Sum(f"t{x}", None)
+    below = base
+    if draft.d is not None:
+        below = Variable(f"d:{label}", None, _NO_ROWS)
+        terms[f"t{draft.d.name}"] = table.product([draft.d.name])
+        sums[below.name] = Sum(f"t{draft.d.name}", None)
+    bundle = Bundle(draft.values, terms, sums)
+    centre = 0.0
+    if not binary:
+        centre, bundle = _with_squares(table, draft, bundle, variable, below)
+    squares = tuple(_NO_ROWS for name in bundle.sums if name.startswith("square"))
+    statistic = Statistic(
+        draft.name, kind, variable, below, base, _NO_PLACES, np.zeros(min(gaps, 1), dtype=np.int64), binary,
+        facts.below, centre, squares,
+    )
+    return bundle, statistic
+
+
+def _with_squares(
+    table: SqlTable, draft: Draft, bundle: Bundle, x: Variable, d: Variable
+) -> tuple[float, Bundle]:
+    """The mean of all, and the bundle with sums of squares around it."""
+    whole = table.sums([], bundle.values, bundle.terms, {name: bundle.sums[name] for name in (x.name, d.name)})
+    above, below = (float(whole.column(name).to_numpy().sum()) for name in (x.name, d.name))
+    centre = above / below if below else 0.0
+    size = f"{centre:.17e}".replace("e", "E")
+    e = table.value(f"({draft.x.text}) - ({size})" + (f" * ({draft.d.text})" if draft.d else ""))
+    table.learn([e])
+    pairs = [(e, e)] if draft.d is None else [(e, e), (e, draft.d), (draft.d, draft.d)]
+    terms, sums = dict(bundle.terms), dict(bundle.sums)
+    for number, (one, other) in enumerate(pairs):
+        name = f"t{one.name}{other.name}"
+        terms[name] = table.product([one.name, other.name], SQUARE_DIGITS)
+        sums[f"square{number}:{x.name}/{d.name}"] = Sum(name, None)
+    return centre, Bundle((*bundle.values, e), terms, sums)
