@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from safercities import config
-from safercities.collect.spec import IncidentsSpec, PopulationSpec
+from safercities.collect.spec import IncidentsSpec, PopulationSpec, SurveySpec
 from safercities.model.errors import Problem, SafercitiesError, Severity, problem
 
 if TYPE_CHECKING:
@@ -29,12 +29,16 @@ def check(observatory: Observatory) -> list[Problem]:
         with _gather(found):
             found.extend(observatory.collect(name).problems)
             read.add(name)
-            if places_fit and isinstance(spec, IncidentsSpec):
+            if places_fit and not isinstance(spec, PopulationSpec):
                 found.extend(observatory.locate(name).problems)
                 found.extend(check_covers(observatory, name))
     if places_fit and read.issuperset(observatory.named(PopulationSpec)):
         with _gather(found):
             found.extend(observatory.population.problems if observatory.population else ())
+    for name in observatory.named(SurveySpec):
+        if places_fit and name in read:
+            with _gather(found):
+                check_design(observatory, name)
     with _gather(found):
         found.extend(check_measure(observatory))
     observatory.progress("check", total, total)
@@ -46,7 +50,8 @@ def check_measure(observatory: Observatory) -> Iterator[Problem]:
     from safercities.indicators.catalogue import indicator
 
     settings = observatory.spec.measure
-    if not settings.indicators or not observatory.named(IncidentsSpec):
+    material = [name for name, spec in observatory.spec.sources.items() if not isinstance(spec, PopulationSpec)]
+    if not settings.indicators or not material:
         yield problem("nothing-to-measure", file=config.FILE, column="measure")
     used: set[str] = set()
     for code in settings.indicators:
@@ -57,9 +62,22 @@ def check_measure(observatory: Observatory) -> Iterator[Problem]:
             found.extend([*check_sources(observatory, definition), *check_acts(observatory, definition)])
         yield from found
     yield from check_breakdowns(observatory, settings.by)
-    for name in observatory.named(IncidentsSpec):
+    for name in material:
         if name not in used:  # all of its records would vanish in silence
             yield problem("source-unused", file=config.FILE, column=f"sources.{name}", source=name)
+
+
+def check_design(observatory: Observatory, name: str) -> None:
+    """Whether the sample of each wave can be weighed and its variance seen.
+
+    Raises
+    ------
+    SafercitiesError
+        If a stratum has one PSU and no rule is chosen, or the weights cannot be tied to the margins.
+    """
+    from safercities.measure.surveys import designs
+
+    designs(observatory.survey_source(name))
 
 
 def check_covers(observatory: Observatory, name: str) -> Iterator[Problem]:
@@ -75,21 +93,22 @@ def check_covers(observatory: Observatory, name: str) -> Iterator[Problem]:
 
 def check_sources(observatory: Observatory, definition: Indicator) -> Iterator[Problem]:
     """An indicator that no source can answer."""
-    numerator = definition.on().numerator
-    if not observatory.sources_for(definition):
-        yield problem(
-            "indicator-without-source",
-            file=config.FILE,
-            column="measure.indicators",
-            indicator=definition.code,
-            acts=", ".join(numerator.acts),
-            units=" or ".join(numerator.units),
-        )
+    version = definition.on()
+    if observatory.sources_for(definition):
+        return
+    code, column = definition.code, "measure.indicators"
+    if version.made_of != "incidents":
+        yield problem("indicator-without-material", file=config.FILE, column=column, indicator=code, of=version.made_of)
+        return
+    acts, units = ", ".join(version.counted.acts), " or ".join(version.counted.units)
+    yield problem("indicator-without-source", file=config.FILE, column=column, indicator=code, acts=acts, units=units)
 
 
 def check_acts(observatory: Observatory, definition: Indicator) -> Iterator[Problem]:
     """Sources that say themselves that they hold only a part of what an indicator counts."""
-    numerator = definition.on().numerator
+    if definition.on().made_of != "incidents":
+        return
+    numerator = definition.on().counted
     for name in observatory.sources_for(definition):
         held = observatory.declared_acts(name)
         if held is not None and not numerator.held_by(held):
@@ -106,7 +125,7 @@ def check_acts(observatory: Observatory, definition: Indicator) -> Iterator[Prob
 
 def check_breakdowns(observatory: Observatory, by: Iterable[Sequence[str]]) -> Iterator[Problem]:
     """Breakdowns that no source has."""
-    specs = [spec for spec in observatory.spec.sources.values() if isinstance(spec, IncidentsSpec)]
+    specs = [spec for spec in observatory.spec.sources.values() if not isinstance(spec, PopulationSpec)]
     known = {name for spec in specs for name in spec.dimensions}
     for name in dict.fromkeys(name for combination in by for name in combination):
         if name == "place":

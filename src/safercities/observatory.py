@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safercities import checks, config, files
-from safercities.collect.spec import IncidentsSpec, PopulationSpec
+from safercities.collect.spec import AuditsSpec, IncidentsSpec, PopulationSpec, SourceSpec, SurveySpec
 from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
 from safercities.model.estimates import Estimates
+from safercities.model.periods import Period
 from safercities.model.places import Place
 
 if TYPE_CHECKING:
     from safercities.collect.records import Collected
     from safercities.indicators.spec import Indicator
     from safercities.measure.counts import CountsSource
+    from safercities.measure.surveys import SurveySource
     from safercities.places.geographies import Geography
     from safercities.places.hierarchy import Hierarchy
     from safercities.places.locate import Located
     from safercities.places.population import Population
     from safercities.review.data import ReviewData, SourceSummary
+    from safercities.sampling.contrasts import Contrast
 
 #: Called with what is being done, how many steps are done, and how many there are.
 Progress = Callable[[str, int, int], None]
@@ -108,12 +111,21 @@ class Observatory:
         return {}
 
     def _collect(self, name: str) -> Collected:
-        from safercities.collect.incidents import collect_incidents
-        from safercities.collect.population import collect_population
-
         spec = self.spec.sources[name]
         if isinstance(spec, PopulationSpec):
+            from safercities.collect.population import collect_population
+
             return collect_population(name, spec, self.folder)
+        if isinstance(spec, SurveySpec):
+            from safercities.collect.survey import collect_survey
+
+            return collect_survey(name, spec, self.folder)
+        if isinstance(spec, AuditsSpec):
+            from safercities.collect.audits import collect_audits
+
+            return collect_audits(name, spec, self.folder)
+        from safercities.collect.incidents import collect_incidents
+
         return collect_incidents(name, spec, self.folder)
 
     def named(self, kind: type) -> list[str]:
@@ -201,34 +213,147 @@ class Observatory:
         breakdowns = self.spec.measure.by if by is None else _as_breakdowns(by)
         if wrong := list(checks.check_breakdowns(self, breakdowns)):
             raise UsageError(wrong) if by is not None else SafercitiesError(wrong)
-        work = [(definition, name) for definition in asked for name in self.sources_for(definition)]
+        work = list(self._work([*asked, *self._parts(asked)]))
         if not work:
             raise SafercitiesError(problem("nothing-to-measure", file=config.FILE, column="measure"))
         parts = []
-        for done, (definition, name) in enumerate(work):
-            self.progress(f"measure {definition.code} from {name}", done, len(work))
-            parts.append(self._measure_one(definition, name, breakdowns, period or self.spec.measure.period))
+        for done, (definitions, name) in enumerate(work):
+            shown = definitions[0].code if len(definitions) == 1 else f"{len(definitions)} indicators"
+            self.progress(f"measure {shown} from {name}", done, len(work))
+            parts.append(self._measure_source(definitions, name, breakdowns, period or self.spec.measure.period))
         self.progress("measure", len(work), len(work))
-        return Estimates.concat(parts).sort()
+        made = Estimates.concat(parts)
+        derived = [self._derive(one, made) for one in asked if one.on().made_of == "estimates"]
+        return Estimates.concat([made.where(indicator=[one.code for one in asked]), *derived]).sort()
 
-    def _measure_one(self, definition: Indicator, name: str, by: Sequence[Sequence[str]], period: str) -> Estimates:
+    def _parts(self, asked: Sequence[Indicator]) -> list[Indicator]:
+        """Indicators that others are made of, and that were not asked for themselves."""
+        from safercities.indicators.catalogue import indicator
+
+        codes = {one.code for one in asked}
+        wanted = (part for one in asked if one.on().made_of == "estimates" for part in one.on().parts)
+        return [indicator(code) for code in dict.fromkeys(wanted) if code not in codes]
+
+    def _work(self, asked: Sequence[Indicator]) -> Iterator[tuple[list[Indicator], str]]:
+        """Which indicators are measured from which source: those of a survey or of audits together, in one pass."""
+        for definition in asked:
+            if definition.on().made_of == "incidents":
+                yield from (([definition], name) for name in self.sources_for(definition))
+        for name in self.named(SurveySpec) + self.named(AuditsSpec):
+            its = [definition for definition in asked if name in self.sources_for(definition)]
+            if its:
+                yield its, name
+
+    def _measure_source(
+        self, definitions: Sequence[Indicator], name: str, by: Sequence[Sequence[str]], period: str
+    ) -> Estimates:
+        """What one source says of some indicators, in the breakdowns that it has."""
+        spec = self.spec.sources[name]
+        has = {"place", *(info.name for info in self.collect(name).dimensions)}
+        mine = [combination for combination in by if set(combination) <= has]
+        if isinstance(spec, SurveySpec):
+            return self._measure_survey(definitions, name, mine)
+        if isinstance(spec, AuditsSpec):
+            return self._measure_audits(definitions, name, mine, period)
+        (definition,) = definitions
+        return self._measure_counts(definition, name, mine, period)
+
+    def _measure_survey(self, definitions: Sequence[Indicator], name: str, by: Sequence[Sequence[str]]) -> Estimates:
+        from safercities.measure.surveys import measure_surveys
+
+        return measure_surveys(definitions, self.survey_source(name), by=by, level=self.spec.measure.level)
+
+    def _measure_counts(self, definition: Indicator, name: str, by: Sequence[Sequence[str]], period: str) -> Estimates:
         from safercities.measure.counts import measure_counts
 
-        source = self.counts_source(name)
-        has = {"place", *source.dimensions}
         return measure_counts(
             definition,
-            source,
+            self.counts_source(name),
             hierarchy=self.hierarchy,
             population=self.population,
             place=self.place.id,
-            by=[combination for combination in by if set(combination) <= has],
+            by=by,
             period=period,
             level=self.spec.measure.level,
             standard=self.spec.measure.standard,
             smooth=self.spec.measure.smooth,
             neighbours=self._neighbours if self.spec.measure.smooth else None,
         )
+
+    def _measure_audits(
+        self, definitions: Sequence[Indicator], name: str, by: Sequence[Sequence[str]], period: str
+    ) -> Estimates:
+        from safercities.measure.audits import AuditSource, measure_audits
+
+        spec = self.spec.sources[name]
+        assert isinstance(spec, AuditsSpec)  # noqa: S101 - only such sources reach this point
+        source = AuditSource.from_located(self.locate(name), self.place.id)
+        return measure_audits(definitions, source, by=by, period=period, level=self.spec.measure.level)
+
+    def _derive(self, definition: Indicator, made: Estimates) -> Estimates:
+        """An indicator that is made of others, from their estimates."""
+        from safercities.indicators.catalogue import indicator
+        from safercities.measure.composites import indices
+        from safercities.measure.reporting import reporting_rate
+
+        version = definition.on()
+        if definition.kind == "index":
+            return indices(definition, {code: made.where(indicator=code) for code in version.parts})
+        recorded, surveyed = (indicator(code) for code in version.parts)
+        told = surveyed.on()
+        return reporting_rate(
+            made.where(indicator=recorded.code),
+            made.where(indicator=surveyed.code, unit=surveyed.unit(told)),
+            indicator=definition.code,
+            version=version.version,
+            recall=told.reference_period,
+            level=self.spec.measure.level,
+        )
+
+    def survey_source(self, name: str) -> SurveySource:
+        """A survey as measuring takes it."""
+        from safercities.measure.surveys import SurveySource
+
+        spec = self.spec.sources[name]
+        assert isinstance(spec, SurveySpec)  # noqa: S101 - only such sources reach this point
+        return SurveySource.from_located(self.locate(name), spec, self.place.id, self.population)
+
+    def contrasts(
+        self, code: str, by: str | Sequence[str], *, against: str | Sequence[str] | None = None, wave: str | None = None
+    ) -> list[Contrast]:
+        """Differences and ratios between groups in a survey, with the covariance that a shared sample gives them.
+
+        Parameters
+        ----------
+        code
+            Code of an indicator that surveys answer.
+        by
+            Dimensions of the groups.
+        against
+            Codes of the group that the others are compared with; default: every pair.
+        wave
+            Interview period; default: the last of each survey.
+
+        Raises
+        ------
+        UsageError
+            If no survey answers the indicator, or there is no such breakdown, group or wave.
+        """
+        from safercities.indicators.catalogue import indicator
+        from safercities.measure.surveys import survey_contrasts
+
+        definition = indicator(code)
+        if lacking := list(checks.check_sources(self, definition)):
+            raise UsageError(lacking)
+        names = [by] if isinstance(by, str) else list(by)
+        base = [against] if isinstance(against, str) else against
+        found = []
+        for name in self.sources_for(definition):
+            if isinstance(self.spec.sources[name], SurveySpec):
+                source = self.survey_source(name)
+                level = self.spec.measure.level
+                found += survey_contrasts(definition, source, names, wave=wave, against=base, level=level)
+        return found
 
     @cached_property
     def _neighbours(self) -> Mapping[str, Sequence[str]]:
@@ -245,15 +370,31 @@ class Observatory:
         return CountsSource.from_located(self.locate(name), covers=spec.covers, acts=self.declared_acts(name))
 
     def sources_for(self, definition: Indicator) -> list[str]:
-        """Sources whose unit the indicator counts, and whose acts are, or may be, among its acts."""
-        numerator = definition.on().numerator
-        return [
-            name
-            for name, spec in self.spec.sources.items()
-            if isinstance(spec, IncidentsSpec)
-            and spec.unit_of_count in numerator.units
-            and any(numerator.counts(act) for act in self.acts(name))
-        ]
+        """Sources that can answer an indicator.
+
+        Of incidents: whose unit it counts, and whose acts are, or may be, among its acts. Of a survey: that asked all its
+        questions. Of audits: that rated all its parameters. Of other indicators: those of its parts, if each has one.
+        """
+        version = definition.on()
+        if version.made_of == "estimates":
+            from safercities.indicators.catalogue import indicator
+
+            found = [self.sources_for(indicator(code)) for code in version.parts]
+            return list(dict.fromkeys(name for names in found for name in names)) if all(found) else []
+        return [name for name, spec in self.spec.sources.items() if self._answers(name, spec, definition)]
+
+    def _answers(self, name: str, spec: SourceSpec, definition: Indicator) -> bool:
+        version = definition.on()
+        if isinstance(spec, SurveySpec):
+            return version.made_of == "survey" and any(
+                one.made_of == "survey" and set(one.roles) <= spec.variables.keys() for one in definition.versions
+            )
+        if isinstance(spec, AuditsSpec):
+            return version.made_of == "audits" and set(version.rated) <= spec.rubric.mapped.keys()
+        if not isinstance(spec, IncidentsSpec) or version.made_of != "incidents":
+            return False
+        counted = version.counted
+        return spec.unit_of_count in counted.units and any(counted.counts(act) for act in self.acts(name))
 
     def acts(self, name: str) -> list[str]:
         """Acts that a source holds: declared, or seen where the column holds codes. An act it lacks is no zero."""
@@ -305,7 +446,12 @@ class Observatory:
         }
 
     def covers(self, name: str) -> str:
-        """The period that a source covers, as far as is declared or seen."""
+        """The period that a source covers, as far as is declared or seen; of a survey its interview periods."""
+        if isinstance(self.spec.sources[name], SurveySpec):
+            return ", ".join(self.survey_source(name).waves)
+        if isinstance(self.spec.sources[name], AuditsSpec):
+            days = self.collect(name).table.column("when").to_pylist()
+            return f"{min(days):%Y-%m-%d}/{max(days):%Y-%m-%d}" if days else ""
         return str(self.counts_source(name).covers)
 
     def manifest(self, estimates: Estimates) -> str:
@@ -333,7 +479,7 @@ class Observatory:
         codes = [code for code in dict.fromkeys([*self.spec.measure.indicators, *there]) if code in there]
         dimensions = {
             info.name: info
-            for name in self.named(IncidentsSpec)
+            for name in [*self.named(SurveySpec), *self.named(AuditsSpec), *self.named(IncidentsSpec)]
             if name in self._located
             for info in self._located[name].collected.dimensions
         }
@@ -377,10 +523,12 @@ def latest_complete(estimates: Estimates, place: str, kind: str) -> str:
         If there is none.
     """
     totals = estimates.where(place=place).totals().rows()
-    whole = [row["period"] for row in totals if "partial_period" not in (row["quality"] or "").split()]
+    whole = {row["period"] for row in totals if "partial_period" not in (row["quality"] or "").split()}
     if not whole:
         raise SafercitiesError(problem("no-complete-period", file=config.FILE, column="measure.period", period=kind))
-    return str(max(whole))
+    # interviews may last longer or shorter than the periods that cases are counted by
+    usual = [one for one in whole if Period.parse(one).kind == kind]
+    return max(usual or whole, key=lambda one: (Period.parse(one).end, one))
 
 
 def _as_breakdowns(by: Sequence[str] | Sequence[Sequence[str]]) -> list[list[str]]:

@@ -36,7 +36,7 @@ def write_left_out(folder: Path, observatory: Observatory, name: str) -> None:
     if collected.rejects.num_rows:
         (folder / "rejects").mkdir(exist_ok=True)
         write_table(folder / "rejects" / f"{name}.csv", collected.rejects)
-    if collected.kind == "incidents":
+    if collected.kind != "population":
         unlocated = observatory.locate(name).unlocated
         if unlocated.num_rows:
             (folder / "unlocated").mkdir(exist_ok=True)
@@ -63,7 +63,7 @@ def summary(observatory: Observatory, name: str) -> SourceSummary:
     from safercities.review.data import SourceSummary
 
     spec, collected = observatory.spec.sources[name], observatory.collect(name)
-    incidents = collected.kind == "incidents"
+    cases = collected.kind != "population"
     return SourceSummary(
         name=name,
         label=collected.label,
@@ -74,8 +74,8 @@ def summary(observatory: Observatory, name: str) -> SourceSummary:
         rows_kept=collected.table.num_rows,
         rows_rejected=collected.rows_read - collected.table.num_rows,
         unit=collected.unit,
-        covers=observatory.covers(name) if incidents else None,
-        located=observatory.locate(name).counts if incidents else {},
+        covers=observatory.covers(name) if cases else None,
+        located=observatory.locate(name).counts if cases else {},
     )
 
 

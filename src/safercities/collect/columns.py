@@ -176,6 +176,8 @@ def encode(column: pa.Array | pa.ChunkedArray) -> Encoded:
         column = column.cast(column.type.value_type)
     if pa.types.is_nested(column.type):
         column = as_text(column)
+    if pa.types.is_null(column.type):  # a column of a Parquet file without any value
+        column = column.cast(pa.string())
     if not isinstance(column, pa.ChunkedArray):
         column = pa.chunked_array([column])
     column = _plain_string(column)

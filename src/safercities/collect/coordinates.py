@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from safercities.collect.columns import Bools, Encoded, Floats, as_text, encode, to_numbers
 from safercities.collect.faults import Ledger, shown
-from safercities.collect.spec import IncidentsSpec
+from safercities.collect.file_spec import Placed
 from safercities.model.errors import SafercitiesError, problem
 
 #: What files write where there are no coordinates.
@@ -26,7 +26,7 @@ class Coordinates:
     crs: str | None
 
 
-def coordinates(ledger: Ledger, spec: IncidentsSpec) -> Coordinates:
+def coordinates(ledger: Ledger, spec: Placed) -> Coordinates:
     """The points of the rows. A row without usable coordinates is kept: it still counts for the whole place.
 
     Raises
@@ -42,7 +42,7 @@ def coordinates(ledger: Ledger, spec: IncidentsSpec) -> Coordinates:
     return _from_geometry(ledger, spec)
 
 
-def _from_columns(ledger: Ledger, spec: IncidentsSpec, longitude: str, latitude: str) -> Coordinates:
+def _from_columns(ledger: Ledger, spec: Placed, longitude: str, latitude: str) -> Coordinates:
     geographic = _is_geographic(spec.crs, ledger.raw.file)
     x, empty_x = _axis(ledger, spec, longitude, ("longitude" if geographic else None), 180.0)
     y, empty_y = _axis(ledger, spec, latitude, ("latitude" if geographic else None), 90.0)
@@ -52,7 +52,7 @@ def _from_columns(ledger: Ledger, spec: IncidentsSpec, longitude: str, latitude:
     return Coordinates(x, y, ~zero & np.isfinite(x) & np.isfinite(y), spec.crs)
 
 
-def _axis(ledger: Ledger, spec: IncidentsSpec, column: str, axis: str | None, most: float) -> tuple[Floats, Bools]:
+def _axis(ledger: Ledger, spec: Placed, column: str, axis: str | None, most: float) -> tuple[Floats, Bools]:
     """One coordinate of each row, NaN where it cannot be used; and where the cell is empty."""
     encoded = encode(ledger.raw.table.column(column))
     numbers = to_numbers(encoded.values, spec.decimal, thousands=False)
@@ -71,14 +71,14 @@ def _axis(ledger: Ledger, spec: IncidentsSpec, column: str, axis: str | None, mo
     return encoded.take(np.where(np.isfinite(numbers), numbers, np.nan), np.nan), encoded.empty
 
 
-def _none_readable(ledger: Ledger, spec: IncidentsSpec, column: str, encoded: Encoded) -> None:
+def _none_readable(ledger: Ledger, spec: Placed, column: str, encoded: Encoded) -> None:
     value = shown(encoded.texts()[0])
     row = int(ledger.raw.rows[np.flatnonzero(~encoded.empty)[0]])
     made = problem("coordinates-none", file=ledger.raw.file, row=row, column=column, value=value, decimal=spec.decimal)
     raise SafercitiesError(made)
 
 
-def _from_geometry(ledger: Ledger, spec: IncidentsSpec) -> Coordinates:
+def _from_geometry(ledger: Ledger, spec: Placed) -> Coordinates:
     """Points of the file itself, in its own reference system unless the source declares one."""
     import shapely
 

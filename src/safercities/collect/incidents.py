@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from safercities.collect.codes import code_acts, code_dimension
-from safercities.collect.columns import Bools, Encoded, as_text, encode, need_columns, to_numbers
+from safercities.collect.columns import Bools, Encoded, Ints, as_text, encode, need_columns, to_numbers
 from safercities.collect.coordinates import Coordinates, coordinates
 from safercities.collect.dates import DAY, FAULTS, PRECISIONS, TOO_EARLY, TOO_LATE, Dates, parse_dates
 from safercities.collect.faults import Ledger, shown
+from safercities.collect.file_spec import Dated
 from safercities.collect.read import read_table
 from safercities.collect.records import Collected, DimensionInfo
 from safercities.collect.spec import CodesFrom, IncidentsSpec, UnitFrom
@@ -60,7 +61,7 @@ def collect_incidents(name: str, spec: IncidentsSpec, base: Path) -> Collected:
     raw = read_table(spec, base)
     need_columns(raw, _columns(spec))
     ledger = Ledger(raw)
-    when, precision = _when(ledger, spec)
+    when, precision = read_when(ledger, spec)
     counts = _counts(ledger, spec)
     where = coordinates(ledger, spec)
     columns: dict[str, Any] = {
@@ -77,7 +78,7 @@ def collect_incidents(name: str, spec: IncidentsSpec, base: Path) -> Collected:
         infos.append(info)
     for level, column in spec.places.items():
         columns[f"code_{level}"] = as_text(raw.table.column(column))
-    _duplicates(ledger, spec.id)
+    reject_duplicates(ledger, spec.id)
     table = pa.table(columns).filter(pa.array(~ledger.rejected)).combine_chunks()
     return _collected(name, spec, ledger, table, where, precision, infos)
 
@@ -115,11 +116,11 @@ def _columns(spec: IncidentsSpec) -> list[str]:
     return [column for column in (*one_by_one, *coded, *counted, *spec.places.values()) if column is not None]
 
 
-def _when(ledger: Ledger, spec: IncidentsSpec) -> tuple[Times, str]:
+def read_when(ledger: Ledger, spec: Dated) -> tuple[Times, str]:
     """Wall clock of each row, and how exact the dates are; rows without a usable date are rejected."""
     raw = ledger.raw
     encoded = encode(raw.table.column(spec.when))
-    first = _first_rows(encoded, ledger)
+    first = first_rows(encoded, raw.rows)
     order = None if spec.date_order == "ymd" else spec.date_order
     dates = parse_dates(encoded.values, order, file=raw.file, column=spec.when, row_of=lambda value: int(first[value]))
     if spec.timezone is not None:
@@ -136,15 +137,15 @@ def _when(ledger: Ledger, spec: IncidentsSpec) -> tuple[Times, str]:
     return encoded.take(dates.when, np.datetime64("NaT", "us")), _precision(ledger, spec, encoded, dates)
 
 
-def _first_rows(encoded: Encoded, ledger: Ledger) -> np.ndarray[Any, np.dtype[np.int64]]:
+def first_rows(encoded: Encoded, rows: Ints) -> Ints:
     """Row in which each distinct value stands first."""
     first = np.zeros(len(encoded.values), dtype=np.int64)
     filled = np.flatnonzero(~encoded.empty)[::-1]
-    first[encoded.index[filled]] = ledger.raw.rows[filled]  # written backwards: the first row is written last
+    first[encoded.index[filled]] = rows[filled]  # written backwards: the first row is written last
     return first
 
 
-def _bounds(dates: Dates, spec: IncidentsSpec) -> dict[int, date]:
+def _bounds(dates: Dates, spec: Dated) -> dict[int, date]:
     """Mark the dates that cannot be: before `earliest`, after `latest` (default: tomorrow)."""
     latest = spec.latest or date.today() + timedelta(days=1)
     days = dates.when.astype("datetime64[D]")
@@ -154,7 +155,7 @@ def _bounds(dates: Dates, spec: IncidentsSpec) -> dict[int, date]:
     return {TOO_EARLY: spec.earliest, TOO_LATE: latest}
 
 
-def _date_notes(ledger: Ledger, spec: IncidentsSpec, encoded: Encoded, dates: Dates) -> None:
+def _date_notes(ledger: Ledger, spec: Dated, encoded: Encoded, dates: Dates) -> None:
     good = dates.good
     offsets = encoded.take(dates.has_offset & good, False)
     if spec.timezone is None:
@@ -169,7 +170,7 @@ def _date_notes(ledger: Ledger, spec: IncidentsSpec, encoded: Encoded, dates: Da
         ledger.note("date-serials", rows, spec.when, value=encoded.texts()[one], date=day)
 
 
-def _precision(ledger: Ledger, spec: IncidentsSpec, encoded: Encoded, dates: Dates) -> str:
+def _precision(ledger: Ledger, spec: Dated, encoded: Encoded, dates: Dates) -> str:
     """The coarsest precision seen or declared; a warning where the rows differ."""
     good = dates.good
     seen = dates.precision[good]
@@ -223,7 +224,7 @@ def reject_merged(ledger: Ledger, column: str) -> None:
         ledger.reject("count-merged", where, column)
 
 
-def _duplicates(ledger: Ledger, column: str | None) -> None:
+def reject_duplicates(ledger: Ledger, column: str | None) -> None:
     """Reject rows that repeat an id. The first row that is not rejected for other reasons is the case."""
     if column is None:
         return

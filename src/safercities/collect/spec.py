@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from safercities.collect.audits_spec import AuditsSpec, RatingFrom, RubricFrom
+from safercities.collect.file_spec import CodesFrom, DimensionFrom, FileSpec, Scalar, check_names
+from safercities.collect.survey_spec import MarginFrom, ReplicatesFrom, SurveySpec, VariableFrom, YesFrom
 from safercities.model.spec import Spec
 
+__all__ = [
+    "AuditsSpec",
+    "CodesFrom",
+    "DimensionFrom",
+    "FileSpec",
+    "IncidentsSpec",
+    "MarginFrom",
+    "PopulationSpec",
+    "RatingFrom",
+    "ReplicatesFrom",
+    "RubricFrom",
+    "Scalar",
+    "SourceSpec",
+    "SurveySpec",
+    "UnitFrom",
+    "VariableFrom",
+    "YesFrom",
+]
+
 Unit = Literal["victims", "incidents", "offences"]
-Scalar = str | int | float | bool
-
-
-class CodesFrom(Spec):
-    """Codes read from a column, through a map where the file's values are not the codes themselves."""
-
-    column: str = Field(description="Column that holds the value.")
-    map: dict[str, str] = Field(default={}, description="The file's value → code. Values are compared as text.")
-    unknown: list[Scalar] = Field(default=[], description="Values that mean “not known”; empty cells always do.")
-    other: str | None = Field(default=None, description="Code for every value that the map does not name.")
-
-
-class DimensionFrom(CodesFrom):
-    """A breakdown of the cases: sex, age, means, …"""
-
-    bins: list[int] | None = Field(
-        default=None,
-        description="Lower edges of age (or other number) groups: [0, 15, 25] gives 0–14, 15–24, 25 and over.",
-    )
-    of: Literal["person", "event"] | None = Field(
-        default=None,
-        description="Whether it describes a person (rates then need the population with that characteristic) or the "
-        "event (rates then use the whole population). Default: person.",
-    )
-    label: str | None = Field(default=None, description="Name shown to people; default: the dimension's standard name.")
-
-    @field_validator("bins")
-    @classmethod
-    def _rising(cls, bins: list[int] | None) -> list[int] | None:
-        if bins is not None and (not bins or any(b <= a for a, b in pairwise(bins))):
-            raise ValueError("bins must be a rising list of whole numbers")
-        return bins
 
 
 class UnitFrom(Spec):
@@ -51,18 +39,6 @@ class UnitFrom(Spec):
 
     column: str = Field(description="Column that holds how many the row stands for.")
     of: Unit = Field(default="incidents", description="What is counted: victims, incidents or offences.")
-
-
-class FileSpec(Spec):
-    """A file and how it is written. Everything left out is detected."""
-
-    file: str = Field(description="File name, beside observatory.toml; `archive.zip/inner.csv` for a file in a zip.")
-    delimiter: str | None = Field(default=None, description="Column separator of a text file: `,` `;` `\\t` `|`.")
-    decimal: Literal[".", ","] = Field(default=".", description="Decimal mark of numbers.")
-    encoding: str | None = Field(default=None, description="Character encoding of a text file: utf-8, latin-1, utf-16.")
-    sheet: str | int | None = Field(default=None, description="Sheet of a workbook: its name, or its number from 1.")
-    layer: str | None = Field(default=None, description="Layer of a GeoPackage.")
-    header: int = Field(default=1, ge=1, description="Row that holds the column names, as a spreadsheet numbers it.")
 
 
 class IncidentsSpec(FileSpec):
@@ -113,7 +89,7 @@ class IncidentsSpec(FileSpec):
     @field_validator("dimensions")
     @classmethod
     def _named(cls, dimensions: dict[str, DimensionFrom]) -> dict[str, DimensionFrom]:
-        return _check_names(dimensions)
+        return check_names(dimensions)
 
     @property
     def unit_of_count(self) -> str:
@@ -147,25 +123,7 @@ class PopulationSpec(FileSpec):
     @field_validator("dimensions")
     @classmethod
     def _named(cls, dimensions: dict[str, DimensionFrom]) -> dict[str, DimensionFrom]:
-        return _check_names(dimensions)
-
-
-#: Columns of the tables between the rooms: no dimension can have such a name.
-RESERVED = frozenset(
-    {"row", "when", "act", "n", "x", "y", "code", "place", "period", "source", "indicator", "version"}
-) | {
-    *("value", "se", "lower", "upper", "level", "n_positive", "denominator", "deff", "unit", "method"),
-    *("obs_status", "conf_status", "quality", "coverage", "note"),
-}
-
-
-def _check_names(dimensions: dict[str, DimensionFrom]) -> dict[str, DimensionFrom]:
-    for name in dimensions:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-            raise ValueError(f"write the dimension {name!r} with small letters a–z, digits and _")
-        if name in RESERVED or name.startswith(("place_", "code_")):
-            raise ValueError(f"no dimension can be called {name}: the word has another meaning here")
-    return dimensions
+        return check_names(dimensions)
 
 
 def _kind(value: Any) -> str:
@@ -174,6 +132,9 @@ def _kind(value: Any) -> str:
 
 
 SourceSpec = Annotated[
-    Annotated[IncidentsSpec, Tag("tag:incidents")] | Annotated[PopulationSpec, Tag("tag:population")],
+    Annotated[IncidentsSpec, Tag("tag:incidents")]
+    | Annotated[PopulationSpec, Tag("tag:population")]
+    | Annotated[SurveySpec, Tag("tag:survey")]
+    | Annotated[AuditsSpec, Tag("tag:audits")],
     Discriminator(_kind),
 ]

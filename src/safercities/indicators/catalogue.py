@@ -13,8 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from safercities.indicators.facts import facts
 from safercities.indicators.spec import Indicator, Version
-from safercities.model.dimensions import code_list, dimension
+from safercities.model.dimensions import dimension
 from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.model.spec import parse
 
@@ -90,7 +91,7 @@ def indicator(code: str) -> Indicator:
 
     Examples
     --------
-    >>> indicator("sdg.16.1.1").on().numerator.acts
+    >>> indicator("sdg.16.1.1").on().counted.acts
     ['0101']
     >>> indicator("sdg.16.1.l")
     Traceback (most recent call last):
@@ -111,14 +112,16 @@ def _load(code: str) -> Indicator:
 
 
 def _near(code: str) -> list[str]:
-    """Codes that may have been meant: those it is a part of, else those that look like it, else named so."""
+    """Codes that may have been meant: those it is a part of or names, else those that look like it."""
     wanted = code.strip().casefold()
     if not wanted:
         return []
-    parts = [known for known in codes() if f".{wanted}." in f".{known}."]
+    digits = re.sub(r"\bl\b", "1", re.sub(r"\bo\b", "0", wanted))
+    parts = [known for known in codes() if f".{digits}." in f".{known}."]
     alike = difflib.get_close_matches(wanted, codes(), n=2, cutoff=0.8)
     named = [known for known, entry in catalogue().items() if wanted in entry.on().label.casefold()]
-    return (parts or alike or named or difflib.get_close_matches(wanted, codes(), n=2))[:3]
+    likely = [*parts[:3], *named] or alike or difflib.get_close_matches(wanted, codes(), n=2)
+    return list(dict.fromkeys(likely))[:3]
 
 
 def catalogue() -> MappingProxyType[str, Indicator]:
@@ -127,23 +130,24 @@ def catalogue() -> MappingProxyType[str, Indicator]:
 
 
 def listing() -> str:
-    """The catalogue as a plain-text table: code, name, units of count.
+    """The catalogue as a plain-text table: code, name, units.
 
     Examples
     --------
-    >>> print(listing().splitlines()[-1])
-    sdg.16.1.1                     Victims of intentional homicide                     victims
+    >>> print(indicator("sdg.16.1.1").on().label, "|", listing().splitlines()[0].split("  ")[0])
+    Victims of intentional homicide | indicator
     """
-    rows = [("indicator", "what it counts", "units of count")]
+    rows = [("indicator", "what it measures", "units")]
     for code, entry in catalogue().items():
         version = entry.on()
-        rows.append((code, version.label, ", ".join(version.numerator.units)))
+        units = version.counted.units if version.made_of == "incidents" else [entry.unit(version)]
+        rows.append((code, version.label, ", ".join(units)))
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     return "\n".join(f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}" for row in rows)
 
 
 def explain(indicator: Indicator) -> str:
-    """What an indicator is, as plain text: definition, what is counted, over what, from which text, links, versions.
+    """What an indicator is, as plain text: definition, what it is made of, over what, from which text, links, versions.
 
     Examples
     --------
@@ -170,25 +174,19 @@ def _facts(indicator: Indicator, version: Version) -> str:
 
 
 def _rows(indicator: Indicator, version: Version) -> Iterator[tuple[str, str]]:
-    numerator, links = version.numerator, indicator.links
-    yield "Counts", "; ".join(_act(act) for act in numerator.acts)
-    if numerator.without:
-        yield "Leaves out", "; ".join(_act(act) for act in numerator.without)
-    each = ", each its own series" if len(numerator.units) > 1 else ""
-    yield "Unit", " or ".join(numerator.units) + each
-    rate = f"per {version.per:,} people and year".replace(",", " ")
-    yield "Rate", rate if version.denominator == "population" else "none, a count only"
+    yield from facts(indicator, version)
+    if version.population:
+        yield "Whom it means", version.population
+    if version.reference_period:
+        yield "Looks back on", version.reference_period
     yield "Direction", _DIRECTIONS[indicator.direction]
     if version.disaggregations:
         yield "Broken down by", ", ".join(dimension(name).label.lower() for name in version.disaggregations)
     yield "Defined in", version.source
+    links = indicator.links
     nua = [f"§{paragraph}" for paragraph in links.nua]
     linked = {"SDG": links.sdg, "New Urban Agenda": nua, "CPI": links.cpi, "U4SSC": links.u4ssc}
     if any(linked.values()):
         yield "Linked to", "; ".join(f"{name} {', '.join(to)}" for name, to in linked.items() if to)
     since = (f"{v.version} (from {v.valid_from})" if v.valid_from else v.version for v in indicator.versions)
     yield "Versions", ", ".join(since)
-
-
-def _act(code: str) -> str:
-    return f"{code} {code_list('ICCS').label_of(code)}"

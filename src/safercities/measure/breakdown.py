@@ -73,7 +73,7 @@ class Breakdowns:
         self.source, self.hierarchy, self.population = source, hierarchy, population
         self.place, self.periods, self.level = place, periods, level
         self.wants_rate = indicator.kind == "rate" and version.denominator == "population"
-        self.numerator = version.numerator
+        self.numerator = version.counted
         self.frame = Frame(indicator.code, version.version, source.name, level, version.per)
 
     def count(self, combinations: Sequence[tuple[str, ...]], *, with_age: bool) -> None:

@@ -113,8 +113,8 @@ def _combinations(by: Sequence[Sequence[str]], source: CountsSource) -> list[tup
 
 
 def _check_unit(indicator: Indicator, version: Version, source: CountsSource) -> None:
-    if source.unit not in version.numerator.units:
-        units = ", ".join(version.numerator.units)
+    if source.unit not in version.counted.units:
+        units = ", ".join(version.counted.units)
         raise SafercitiesError(
             problem("unit-not-counted", source=source.name, unit=source.unit, indicator=indicator.code, units=units)
         )

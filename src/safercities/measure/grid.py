@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from safercities.engine import cube
-from safercities.indicators.spec import Numerator
+from safercities.indicators.numerators import Acts
 from safercities.measure.source import CountsSource
 from safercities.model.dimensions import UNKNOWN, iccs_below
 from safercities.model.estimates import TOTAL
@@ -87,7 +87,7 @@ class Counter:
     def __init__(
         self,
         source: CountsSource,
-        numerator: Numerator,
+        numerator: Acts,
         periods: Sequence[Period],
         combinations: Iterable[Sequence[str]],
         places: dict[str, Sequence[str]],
@@ -169,14 +169,14 @@ def _column(level: str) -> str:
     return f"place_{level}"
 
 
-def _unsure(acts: pa.Array, numerator: Numerator) -> NDArray[np.bool_]:
+def _unsure(acts: pa.Array, numerator: Acts) -> NDArray[np.bool_]:
     """Which records may be of the definition's acts: no act is known, or only one above them (04 for 0401)."""
     return _where(
         acts, lambda act: act == UNKNOWN or any(iccs_below(one, [act]) and one != act for one in numerator.acts)
     )
 
 
-def _counted(acts: pa.Array, numerator: Numerator) -> NDArray[np.bool_]:
+def _counted(acts: pa.Array, numerator: Acts) -> NDArray[np.bool_]:
     """Which records are of the definition's acts."""
     return _where(acts, lambda act: bool(act) and numerator.counts(act))
 

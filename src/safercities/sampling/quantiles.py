@@ -14,7 +14,8 @@ from safercities.model.errors import UsageError, problem
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 #: ``math``: the smallest value with at least the share q at or below it. ``school``: half-way to the next value where
-#: the share is exactly q (the median of schoolbooks). ``hf7``: linear between values, as spreadsheets and NumPy do.
+#: the share is exactly q (the median of schoolbooks). ``hf7``: linear between values, as spreadsheets and NumPy do;
+#: equal values stand in the order of their weights (in R survey in the order of rows, so that hf7 depends on it).
 Rule = Literal["math", "school", "hf7"]
 #: How the interval of the share is made.
 ShareInterval = Literal["mean", "beta", "logit"]

@@ -136,7 +136,10 @@ def _table(parts: Sequence[_Part], dimensions: Sequence[str], shown: Presentatio
         "coverage": answered,
     }
     if shown.scheme is not None:
-        columns["scheme"] = pa.array([shown.scheme if one else None for one in verdict.tolist()], pa.string())
+        from safercities.sampling.rules import find_scheme
+
+        name = find_scheme(shown.scheme).name
+        columns["scheme"] = pa.array([name if one else None for one in verdict.tolist()], pa.string())
     columns |= {name: _codes(parts, name) for name in dimensions}
     for name in ("place", "period"):
         columns.setdefault(name, pa.repeat(pa.scalar(TOTAL), len(value)))
@@ -216,8 +219,9 @@ def _judged(
             values = np.asarray(columns[name], dtype=np.float64)[at]
             return values / per if name in ("value", "se", "lower", "upper") else values
 
+        incidence = kind == "mean" and shown.per != 1
         facts = publication.Facts(
-            kind=str(kind), n_effective=effective[at],
+            kind="rate" if incidence else str(kind), n_effective=effective[at],
             **{name: taken(name) for name in ("value", "se", "lower", "upper", "n", "n_positive", "df", "deff")},
         )
         judged = publication.judge(shown.scheme, facts)

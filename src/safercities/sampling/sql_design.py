@@ -26,6 +26,8 @@ from safercities.sampling.units import Floats, Ints
 
 #: Sums of squares may lose the last bits of the smallest terms: they only say how large the design effect is.
 SQUARE_DIGITS = 3
+#: Most cells (sampling units × domains) of a table of sums that comes home.
+CELLS_AT_HOME = 1 << 21
 _NO_ROWS = np.zeros(0)
 _NO_PLACES = np.zeros(0, dtype=np.int64)
 
@@ -201,7 +203,7 @@ class SqlSparse(Sparse):
         return super().by_domain(name, None, self.fetched(name))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SqlDesign(Design):
     """A sample whose rows stay with an engine; made by `survey(…, engine=…)`.
 
@@ -260,10 +262,14 @@ class SqlDesign(Design):
         """Each statistic in each breakdown; a family of breakdowns takes one question to the engine."""
         sizes = {name: len(self.axis(name).labels) for one in combinations for name in one}
         needed = [self.bundles[one.x.name] for one in made]
-        for family in families(combinations, sizes):
-            head = self._cells(family[0], Fetched(self, family[0], needed))
-            for cells in (head, *(self.cells(one, head) for one in family[1:])):
-                yield from ((cells, one, estimate(one, cells, self.sample)) for one in made)
+        most = min(self.n, CELLS_AT_HOME) // self.sample.units.size
+        for family in families(combinations, sizes, most):
+            head = self._cells(family.head, Fetched(self, family.head, needed))
+            members = [head if one == family.head else self.cells(one, head) for one in family.members]
+            for one in made:
+                yield from ((cells, one, estimate(one, cells, self.sample)) for cells in members)
+                for cells in (head, *members):
+                    cells.forget(one.x.name, *([one.d.name] if one.d is not one.base else []))
 
     def statistics(
         self,
