@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs reference lock clean
+.PHONY: help demo test check bench spark docs reference lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -10,11 +10,14 @@ help: ## this list
 .venv/.ready: requirements.lock pyproject.toml
 	@PYTHON="$(PYTHON)" sh scripts/setup-venv.sh
 
+.venv/.%: requirements-%.lock .venv/.ready
+	@sh scripts/setup-venv.sh $*
+
 demo: .venv/.ready ## build the synthetic city, measure it, and open its State of Safety review
 	$(BIN)/safercities demo demo-city
 
 test: .venv/.ready ## all tests
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 check: .venv/.ready ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -22,7 +25,9 @@ check: .venv/.ready ## format, lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/.ready ## side by side with the peers on the same data (ARGS="--small" for a quick look)
+spark: .venv/.spark ## Spark into .venv (434 MB; needs Java 17), for its tests and its benchmark
+
+bench: .venv/.ready .venv/.bench ## side by side with the peers on the same data (ARGS="--small" for a quick look)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: .venv/.ready ## the documentation as a site in site/
@@ -31,7 +36,7 @@ docs: .venv/.ready ## the documentation as a site in site/
 reference: .venv/.ready ## rewrite the generated pages of docs/reference
 	$(BIN)/python -m docs.make_reference
 
-lock: .venv/.ready ## requirements.lock anew from pyproject.toml: hashes, no addresses
+lock: .venv/.ready ## requirements*.lock anew from pyproject.toml: hashes, no addresses
 	$(BIN)/python scripts/lock.py
 
 clean: ## remove everything that make made

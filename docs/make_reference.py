@@ -17,10 +17,27 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from safercities.collect.spec import CodesFrom, DimensionFrom, FileSpec, IncidentsSpec, PopulationSpec, UnitFrom
+from safercities.collect.spec import (
+    AuditsSpec,
+    CodesFrom,
+    DimensionFrom,
+    FileSpec,
+    IncidentsSpec,
+    MarginFrom,
+    PopulationSpec,
+    RatingFrom,
+    ReplicatesFrom,
+    RubricFrom,
+    SurveySpec,
+    UnitFrom,
+    VariableFrom,
+    YesFrom,
+)
 from safercities.config import AboutSpec, MeasureSpec, ObservatorySpec, PublishSpec
-from safercities.indicators.spec import Indicator, Links, Numerator, Version
-from safercities.model.dimensions import code_list
+from safercities.indicators.answers import Answer, answers
+from safercities.indicators.facts import facts
+from safercities.indicators.numerators import Acts, Answers, Compared, Goalposts, Index, Ratings
+from safercities.indicators.spec import Indicator, Links, Version
 from safercities.model.spec import Spec
 from safercities.places.spec import GeographySpec
 
@@ -34,6 +51,17 @@ OBSERVATORY: dict[type[Spec], tuple[str, str]] = {
     GeographySpec: ("[[geographies]]", "One table a level of places. A level may stand twice with other dates."),
     IncidentsSpec: ('[sources.NAME] with kind = "incidents"', "Recorded cases: one row a case, or a count of cases."),
     PopulationSpec: ('[sources.NAME] with kind = "population"', "How many people live where, when."),
+    SurveySpec: ('[sources.NAME] with kind = "survey"', "A sample of people: one row a respondent."),
+    VariableFrom: (
+        "[sources.NAME.variables]",
+        'One line an answer: `victim_physical_12m = { column = "p1", yes = [1], no = [2] }`.',
+    ),
+    ReplicatesFrom: ("[sources.NAME.replicates]", "Replicate weights that came with the file."),
+    MarginFrom: ("[[sources.NAME.margins]]", "Population totals that the weights are tied to, one table a margin."),
+    YesFrom: ("PSUs taken with certainty", "Which rows belong to PSUs that were not drawn but taken."),
+    AuditsSpec: ('[sources.NAME] with kind = "audits"', "Safety audits: one row a point that was looked at."),
+    RubricFrom: ("[sources.NAME.rubric]", "One line a parameter: the column with its rating, 0 to 3."),
+    RatingFrom: ("Ratings in other words", 'Where ratings are no numbers: `{ column = "light", map = { dark = 0 } }`.'),
     FileSpec: ("Every file", "These keys fit in every table that names a file. What you leave out is detected."),
     CodesFrom: ("Codes from a column", "Where a column holds the code, or a word that stands for it."),
     DimensionFrom: (
@@ -51,7 +79,20 @@ OBSERVATORY: dict[type[Spec], tuple[str, str]] = {
 INDICATOR: dict[type[Spec], tuple[str, str]] = {
     Indicator: ("The whole file", "One indicator."),
     Version: ("[[versions]]", "One dated definition. A change of meaning is a new version, never an edit."),
-    Numerator: ("numerator", "Which cases are counted."),
+    Acts: ("A numerator of records", '`numerator = { acts = ["0401"], units = ["incidents"] }`'),
+    Answers: (
+        "A numerator of answers",
+        'Also a denominator. `numerator = { any = ["victim_robbery_12m"] }`. With several roles, `any` is yes where '
+        "one answer is yes, else missing where one is missing, else no; `all` is no where one is no, else missing "
+        "where one is missing, else yes; `none` is the opposite of `any`.",
+    ),
+    Ratings: ("A numerator of ratings", '`numerator = { ratings = "all" }`'),
+    Compared: ("A numerator that compares", "Recorded cases for every 100 that people told a survey."),
+    Index: ("A numerator of other indicators", "Each is put on a scale from 0 to 100; of several, the weighted mean."),
+    Goalposts: (
+        "goalposts",
+        'One indicator on its scale: `{ of = "sdg.16.1.1", min = 1, max = 1654, transform = "log" }`.',
+    ),
     Links: ("[links]", "Where the indicator belongs in the agendas."),
 }
 _WORDS: dict[Any, str] = {str: "text", int: "whole number", float: "number", bool: "true or false", date: "date"}
@@ -193,30 +234,52 @@ def indicators_page() -> str:
     from safercities.indicators.catalogue import catalogue
 
     entries = catalogue()
-    lines = ["| code | name | counts | acts (ICCS) |", "|---|---|---|---|"]
+    lines = ["| code | name | made of | unit |", "|---|---|---|---|"]
     for code, entry in entries.items():
         now = entry.on()
-        units, acts = ", ".join(now.numerator.units), ", ".join(now.numerator.acts)
-        lines.append(f"| [`{code}`](#{anchor(code)}) | {_cell(now.label)} | {units} | {acts} |")
+        unit = ", ".join(now.counted.units) if now.made_of == "incidents" else entry.unit(now)
+        lines.append(f"| [`{code}`](#{anchor(code)}) | {_cell(now.label)} | {now.made_of} | {unit} |")
     before = (
         f"# Indicators\n\n{MADE}\nEach indicator is one small TOML file in `src/safercities/indicators/catalogue/`.\n"
         "`safercities indicators` lists them, `safercities indicators CODE` explains one."
     )
     sections = [_indicator(entry) for entry in entries.values()]
     keys = spec_page("Keys of an indicator file", "", INDICATOR).replace(MADE, "").replace("\n## ", "\n### ")
-    return "\n\n".join([before, "\n".join(lines), *sections, "#" + re.sub(r"\n{3,}", "\n\n", keys)])
+    return "\n\n".join([before, "\n".join(lines), *sections, _roles(), "#" + re.sub(r"\n{3,}", "\n\n", keys)])
+
+
+def _roles() -> str:
+    """The vocabulary of answers."""
+    lines = [
+        "## Answers { #answers }",
+        "",
+        "The roles that columns of a survey can play, in `[sources.NAME.variables]` of observatory.toml.",
+        "",
+        "| role | what respondents are asked | answer | asked |",
+        "|---|---|---|---|",
+    ]
+    lines.extend(
+        f"| `{role}` | {_cell(one.question)} | {_answered(one)} | {_asked(one)} |" for role, one in answers().items()
+    )
+    return "\n".join(lines)
+
+
+def _answered(one: Answer) -> str:
+    kind = one.kind.replace("yes_no", "yes or no")
+    return kind if one.unit == "person" else f"{kind}, for the household"
+
+
+def _asked(one: Answer) -> str:
+    return "of those with " + " or ".join(f"`{role}`" for role in one.asked) if one.asked else "of all"
 
 
 def _indicator(entry: Indicator) -> str:
     parts = [f"## {entry.code} {{ #{anchor(entry.code)} }}"]
     for version in reversed(entry.versions):
         since = f", in force since {version.valid_from}" if version.valid_from else ""
-        per = f"the population, per {version.per:_} people and year".replace("_", "\u202f")
-        rows = {
-            "counts": " or ".join(version.numerator.units),
-            "acts": _acts(version.numerator.acts),
-            "without": _acts(version.numerator.without),
-            "over": per if version.denominator == "population" else "nothing: a count only",
+        rows = {name.lower(): sentence for name, sentence in facts(entry, version)} | {
+            "whom it means": version.population,
+            "looks back on": version.reference_period,
             "breakdowns that the source asks for": ", ".join(version.disaggregations),
             "linked to": _links(entry.links),
             "source": version.source,
@@ -226,10 +289,6 @@ def _indicator(entry: Indicator) -> str:
         definition = _one_line(version.definition)
         parts.append(f"**{version.label}** (version {version.version}{since}). {definition}\n\n{listed}")
     return "\n\n".join(parts)
-
-
-def _acts(codes: list[str]) -> str:
-    return "; ".join(f"`{code}` {code_list('ICCS').label_of(code)}" for code in codes)
 
 
 def _links(links: Links) -> str:

@@ -283,12 +283,14 @@ class Observatory:
     def _measure_audits(
         self, definitions: Sequence[Indicator], name: str, by: Sequence[Sequence[str]], period: str
     ) -> Estimates:
-        from safercities.measure.audits import AuditSource, measure_audits
+        from safercities.measure.audits import AuditsSource, measure_audits
 
         spec = self.spec.sources[name]
         assert isinstance(spec, AuditsSpec)  # noqa: S101 - only such sources reach this point
-        source = AuditSource.from_located(self.locate(name), self.place.id)
-        return measure_audits(definitions, source, by=by, period=period, level=self.spec.measure.level)
+        source = AuditsSource.from_located(self.locate(name))
+        return measure_audits(
+            definitions, source, place=self.place.id, by=by, period=period, level=self.spec.measure.level
+        )
 
     def _derive(self, definition: Indicator, made: Estimates) -> Estimates:
         """An indicator that is made of others, from their estimates."""
@@ -372,8 +374,8 @@ class Observatory:
     def sources_for(self, definition: Indicator) -> list[str]:
         """Sources that can answer an indicator.
 
-        Of incidents: whose unit it counts, and whose acts are, or may be, among its acts. Of a survey: that asked all its
-        questions. Of audits: that rated all its parameters. Of other indicators: those of its parts, if each has one.
+        Of incidents: whose unit it counts, and whose acts are, or may be, among its acts. Of a survey: that asked all
+        its questions. Of audits: that rated all its parameters. Of other indicators: those of all its parts.
         """
         version = definition.on()
         if version.made_of == "estimates":
@@ -528,7 +530,7 @@ def latest_complete(estimates: Estimates, place: str, kind: str) -> str:
         raise SafercitiesError(problem("no-complete-period", file=config.FILE, column="measure.period", period=kind))
     # interviews may last longer or shorter than the periods that cases are counted by
     usual = [one for one in whole if Period.parse(one).kind == kind]
-    return max(usual or whole, key=lambda one: (Period.parse(one).end, one))
+    return str(max(usual or whole, key=lambda one: (Period.parse(one).end, one)))
 
 
 def _as_breakdowns(by: Sequence[str] | Sequence[Sequence[str]]) -> list[list[str]]:

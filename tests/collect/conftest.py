@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from safercities.collect.audits import collect_audits
 from safercities.collect.incidents import collect_incidents
 from safercities.collect.population import collect_population
 from safercities.collect.records import Collected
-from safercities.collect.spec import IncidentsSpec, PopulationSpec
+from safercities.collect.spec import AuditsSpec, IncidentsSpec, PopulationSpec, SurveySpec
+from safercities.collect.survey import collect_survey
 
 
 @pytest.fixture
@@ -54,6 +56,37 @@ def population(tmp_path: Path, write: Callable[..., Path]) -> Callable[..., Coll
         return got
 
     return _population
+
+
+@pytest.fixture
+def survey(tmp_path: Path, write: Callable[..., Path]) -> Callable[..., Collected]:
+    """Collect a text as a survey; without `text`, the file named in the keys. `p` is the answer, yes = 1."""
+
+    def _survey(text: str | None = None, **keys: Any) -> Collected:
+        file = keys.setdefault("file", "survey.csv")
+        if text is not None:
+            write(file, text)
+        usual = {"kind": "survey", "period": 2023, "weight": "w", "variables": {"victim": {"column": "p", "yes": [1]}}}
+        got = collect_survey("people", SurveySpec.model_validate(usual | keys), tmp_path)
+        adds_up(got)
+        return got
+
+    return _survey
+
+
+@pytest.fixture
+def audits(tmp_path: Path, write: Callable[..., Path]) -> Callable[..., Collected]:
+    """Collect a text as safety audits; `li` is the lighting."""
+
+    def _audits(text: str, **keys: Any) -> Collected:
+        file = keys.setdefault("file", "audits.csv")
+        write(file, text)
+        usual = {"kind": "audits", "when": "when", "rubric": {"lighting": "li"}}
+        got = collect_audits("walks", AuditsSpec.model_validate(usual | keys), tmp_path)
+        adds_up(got)
+        return got
+
+    return _audits
 
 
 def adds_up(got: Collected) -> None:

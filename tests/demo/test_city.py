@@ -17,6 +17,7 @@ import shapely
 
 from safercities import config
 from safercities.demo import write
+from safercities.demo.audits import AUDITS
 from safercities.demo.city import build, is_demo
 from safercities.demo.truth import Truth
 from safercities.model.errors import UsageError
@@ -58,6 +59,7 @@ def test_every_kind_of_file_says_that_it_is_synthetic(city: tuple[Path, Truth]):
     assert "SYNTHETIC" in (folder / "observatory.toml").read_text(encoding="utf-8").splitlines()[0]
     assert "SYNTHETIC" in json.loads((folder / "truth.json").read_text(encoding="utf-8"))["about"]
     assert "SYNTHETIC" in json.loads((folder / "districts.geojson").read_text(encoding="utf-8"))["description"]
+    assert "SYNTHETIC" in json.loads((folder / AUDITS).read_text(encoding="utf-8"))["description"]
     assert "SYNTHETIC" in pq.read_schema(folder / write.REPORTS).metadata[b"about"].decode()
 
 

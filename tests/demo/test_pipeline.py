@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from tests.demo.poisson import surprise
@@ -20,29 +18,14 @@ from safercities.model.estimates import Estimates
 MEASURED = {
     "homicide.police": ("sdg.16.1.1", "police", "victims"),
     "homicide.registry": ("sdg.16.1.1", "registry", "victims"),
-    "robbery": ("recorded.robbery", "reports", "victims"),
-    "assault": ("recorded.assault", "reports", "victims"),
-    "harassment": ("recorded.sexual_violence", "reports", "victims"),
-    "theft": ("recorded.theft", "thefts", "victims"),
+    "robbery": ("recorded.robbery", "reports", "incidents"),
+    "assault": ("recorded.assault", "reports", "incidents"),
+    "harassment": ("recorded.sexual_violence", "reports", "incidents"),
+    "theft": ("recorded.personal_theft", "thefts", "incidents"),
     "antisocial": ("recorded.antisocial_behaviour", "antisocial", "incidents"),
 }
 CRUDE = ("count", "crude rate, Garwood interval")
 BY_PERSON = [name for name in MEASURED if name != "antisocial"]
-
-
-@pytest.fixture(scope="module")
-def observatory(city: tuple[Path, Truth]) -> sc.Observatory:
-    return sc.open(city[0])
-
-
-@pytest.fixture(scope="module")
-def estimates(observatory: sc.Observatory) -> Estimates:
-    return observatory.measure()
-
-
-@pytest.fixture(scope="module")
-def truth(city: tuple[Path, Truth]) -> Truth:
-    return city[1]
 
 
 def _of(estimates: Estimates, series: str, *, rate: bool, **where: object) -> list[dict]:

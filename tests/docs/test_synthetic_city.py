@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from safercities.demo import truth, write
+from safercities.demo import answers, audits, residents, streets, survey, survey_file, truth, write
+from safercities.demo.city import SEED, YEARS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "explanation" / "synthetic-city.md").read_text(encoding="utf-8")
 TEXT = re.sub(r"\s+", " ", PAGE)
@@ -37,6 +38,42 @@ def test_the_story_is_that_of_the_code():
     assert f"women of 15–24, {women * truth.YOUNG_WOMEN:.0f} times" in TEXT
 
 
+def test_the_dark_figure_is_that_of_the_code():
+    parts = []
+    for place in (0, 1):
+        shares = [answers.CRIMES[act].reporting[place] for act in ("robbery", "theft", "assault")]
+        parts.append([f"{share:.0%}".replace("%", " %") for share in shares])
+    assert (
+        f"{parts[0][0]} of robberies, {parts[0][1]} of thefts and {parts[0][2]} of assaults against people born there"
+        in TEXT
+    )
+    assert f"{parts[1][0]}, {parts[1][1]} and {parts[1][2]}, against migrants" in TEXT
+
+
+def test_the_answers_are_those_of_the_code():
+    words = {
+        "safe_walking_dark": "% of the people aged 15 and over feel safe walking alone after dark",
+        "afraid_avoids_going_out": "% stay in for fear of crime",
+        "victim_psychological_12m": "% suffered psychological violence",
+        "victim_sexual_12m": "% sexual violence",
+    }
+    for role, text in words.items():
+        assert f" {100 * answers.OPINIONS[role].share:g} {text}" in TEXT, role
+    assert f"rating of lighting rose by {streets.NEW_LAMPS} there" in TEXT
+
+
+def test_the_designs_are_those_of_the_code():
+    first, last = residents.waves(YEARS)
+    assert f"aged 15 and over, in {first} and {last}" in TEXT
+    assert f"a stratum with {survey.BLOCKS} blocks" in TEXT
+    assert f"{survey.INTERVIEWS[0]} to {survey.INTERVIEWS[1]} in each block" in TEXT
+    assert 5_500 < len(survey.draw_survey(SEED, (first, last))) < 6_500  # “about 6 000 interviews”
+    numbers = {3: "Three", 8: "eight"}
+    assert f"{numbers[audits.WALKS]} walks of {numbers[audits.STOPS]} points" in TEXT
+    assert "A quarter of the blocks has more" in TEXT
+    assert survey.FEW == 0.25
+
+
 def _districts() -> tuple[tuple[str, ...], tuple[str, ...]]:
     city = truth.ground()
     return city.district_codes, city.district_names
@@ -44,4 +81,5 @@ def _districts() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def test_every_file_is_described():
     names = (write.HOMICIDES, write.REGISTRY, write.REPORTS, write.THEFTS, write.ANTISOCIAL, write.POPULATION)
+    names += (survey_file.SURVEY, audits.AUDITS)
     assert [name for name in names if f"| `{name}` |" not in PAGE] == []

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from safercities.indicators import catalogue
+from safercities.indicators.answers import answer
 from safercities.indicators.spec import Indicator
 from safercities.model.dimensions import code_list
 from safercities.model.errors import SafercitiesError, UsageError
@@ -43,8 +44,11 @@ class TestEveryEntry:
         assert text.startswith(f"{entry.code} – {newest.label}\n\n")
         for part in (newest.definition, newest.source, newest.note):
             assert " ".join(part.split()) in flat
-        for act in (*newest.numerator.acts, *newest.numerator.without):
-            assert f"{act} {code_list('ICCS').label_of(act)}" in flat
+        if newest.made_of == "incidents":
+            for act in (*newest.counted.acts, *newest.counted.without):
+                assert f"{act} {code_list('ICCS').label_of(act)}" in flat
+        for role in newest.roles:
+            assert f"{role} ({answer(role).label})" in flat
         assert max(map(len, text.splitlines())) <= 100
 
     def test_it_is_read_once(self, entry: Indicator) -> None:
@@ -58,9 +62,10 @@ def test_labels_tell_entries_apart() -> None:
 
 def test_an_entry_that_is_part_of_another_says_so() -> None:
     """Who adds an entry to one that its acts lie in counts twice: the narrower one names the wider."""
-    for one, other in combinations(catalogue.catalogue().values(), 2):
+    recorded = [entry for entry in catalogue.catalogue().values() if entry.on().made_of == "incidents"]
+    for one, other in combinations(recorded, 2):
         for narrow, wide in ((one, other), (other, one)):
-            inside = [act for act in narrow.on().numerator.acts if wide.on().numerator.counts(act)]
+            inside = [act for act in narrow.on().counted.acts if wide.on().counted.counts(act)]
             if inside:
                 assert wide.code in narrow.on().definition + narrow.on().note
 
@@ -80,7 +85,7 @@ def test_an_entry_that_is_part_of_another_says_so() -> None:
 def test_first_entries(code: str, acts: list[str], units: list[str]) -> None:
     entry = catalogue.indicator(code)
     assert (entry.kind, entry.on().per, entry.on().denominator) == ("rate", 100_000, "population")
-    assert (entry.on().numerator.acts, entry.on().numerator.units) == (acts, units)
+    assert (entry.on().counted.acts, entry.on().counted.units) == (acts, units)
 
 
 @pytest.mark.parametrize(
@@ -96,14 +101,14 @@ def test_first_entries(code: str, acts: list[str], units: list[str]) -> None:
     ],
 )
 def test_assaults_are_counted_without_threats(act: str, counted: bool) -> None:
-    assert catalogue.indicator("recorded.assault").on().numerator.counts(act) == counted
+    assert catalogue.indicator("recorded.assault").on().counted.counts(act) == counted
 
 
 @pytest.mark.parametrize(
     ("act", "counted"), [("08", True), ("0801", True), ("0809", True), ("0805", False), ("0804", False), ("09", False)]
 )
 def test_antisocial_behaviour_is_not_tax_or_migration(act: str, counted: bool) -> None:
-    assert catalogue.indicator("recorded.antisocial_behaviour").on().numerator.counts(act) == counted
+    assert catalogue.indicator("recorded.antisocial_behaviour").on().counted.counts(act) == counted
 
 
 @pytest.mark.parametrize(
@@ -114,7 +119,9 @@ def test_antisocial_behaviour_is_not_tax_or_migration(act: str, counted: bool) -
         ("16.1.1", "sdg.16.1.1"),
         ("recorded.robery", "recorded.robbery"),
         ("robbery", "recorded.robbery"),
-        ("homicide", "sdg.16.1.1"),
+        ("homicide", "cpi.homicide or sdg.16.1.1"),
+        ("16.2.3", "sdg.16.2.3.men or sdg.16.2.3.women"),
+        ("sdg.16.l.4", "sdg.16.1.4"),
         ("recorded.antisocial", "recorded.antisocial_behaviour"),
     ],
 )
@@ -138,7 +145,7 @@ def test_codes_are_in_the_order_of_their_numbers() -> None:
 def test_the_list_has_a_row_each_in_straight_columns() -> None:
     head, *rows = catalogue.listing().splitlines()
     assert [row.split()[0] for row in rows] == list(CODES)
-    start = head.index("what it counts")
+    start = head.index("what it measures")
     assert all(row[start - 1] == " " and row[start] != " " for row in rows)
 
 

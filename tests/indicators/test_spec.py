@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from safercities.indicators.catalogue import load_indicator
 from safercities.indicators.goals import is_target, targets
-from safercities.indicators.spec import Indicator, Numerator
+from safercities.indicators.numerators import Acts
+from safercities.indicators.spec import Indicator
 from safercities.model.dimensions import code_list
 from safercities.model.errors import SafercitiesError
 
@@ -52,7 +53,7 @@ def refused(old: str, new: str) -> str:
 def test_the_sample_is_right() -> None:
     made = load_indicator(TEXT)
     assert made.on().version == "2"
-    assert made.versions[0].numerator.units == ["victims", "incidents"]
+    assert made.versions[0].counted.units == ["victims", "incidents"]
     assert made.versions[0].per == 100_000
 
 
@@ -78,8 +79,12 @@ def test_the_sample_is_right() -> None:
         ('["sex"]', '["sexe"]', "sexe is no known dimension"),
         ("valid_from = 2020-01-01\n", "", "version 2 needs valid_from"),
         ('version = "2"', 'version = "1"', "the version 1 stands twice"),
-        ('denominator = "population"', 'denominator = "none"', "a rate needs denominator"),
-        ('kind = "rate"', 'kind = "count"', "a count denominator"),
+        ('denominator = "population"', 'denominator = "none"', "a rate needs acts as numerator and denominator = “pop"),
+        ('kind = "rate"', 'kind = "count"', "a count needs acts as numerator and denominator = “none”"),
+        ('denominator = "population"', 'denominator = "populace"', "'populace' does not fit here"),
+        ('acts = ["0101"], units', 'act = ["0101"], units', "did you mean acts"),
+        ('acts = ["0101"], units', "units", "numerator.acts: this key is missing"),
+        ('disaggregations = ["sex"]', 'reference_period = "12 months"', "reference_period"),
         ('code = "x.y"', 'code = "X y"', "x:1:code"),
         ('definition = "What it means."', 'definition = ""', "at least 1 character"),
     ],
@@ -112,7 +117,7 @@ class TestNumeratorCounts:
     def test_what_lies_below_the_acts_and_not_below_those_left_out(self, act: str, data: st.DataObject) -> None:
         below = list(code_list("ICCS").descendants(act))
         without = data.draw(st.lists(st.sampled_from(below), unique=True, max_size=2)) if below else []
-        made = Numerator(acts=[act], without=without, units=["victims"])
+        made = Acts(acts=[act], without=without, units=["victims"])
         gone = {code for left_out in without for code in [left_out, *code_list("ICCS").descendants(left_out)]}
         assert {code for code in ACTS if made.counts(code)} == {act, *below} - gone
         assert not made.counts("_U")

@@ -23,18 +23,28 @@ def check_margins(ledger: Ledger, spec: SurveySpec, columns: Mapping[str, Any], 
     Parameters
     ----------
     columns
-        Codes of every row in each dimension, by its name.
+        `period` of every row, and its codes in each dimension by the dimension's name.
 
     Raises
     ------
     SafercitiesError
-        If a number that the weights are tied to is not known of everybody; names the first row.
+        If one set of totals is given for interviews of several periods, or a number that the weights are tied to is
+        not known of everybody; names the first row.
     """
     for margin in spec.margins:
+        if margin.source is None:
+            _refuse_periods(ledger, margin, columns["period"])
         if margin.number is not None:
             _refuse_missing(ledger, margin.number, spec.variables[margin.number].column, answers[margin.number])
         elif margin.totals is not None:
             ledger.problems.extend(list(_unmet(ledger, margin, columns))[:LISTED])
+
+
+def _refuse_periods(ledger: Ledger, margin: MarginFrom, periods: pa.Array) -> None:
+    seen = periods.filter(pa.array(~ledger.rejected)).unique().to_pylist()
+    if len(seen) > 1:
+        details = {"margin": margin.name, "first": seen[0], "other": seen[1]}
+        raise SafercitiesError(problem("margin-several-periods", file=ledger.raw.file, column=margin.name, **details))
 
 
 def _refuse_missing(ledger: Ledger, role: str, column: str, answer: Answer) -> None:

@@ -85,7 +85,7 @@ def collect_survey(name: str, spec: SurveySpec, base: Path) -> Collected:
     answers = read_answers(ledger, spec.variables, spec.decimal)
     check_margins(ledger, spec, columns, answers)
     columns |= _answers(answers)
-    note_sum(ledger, spec.weight, weights)
+    note_sum(ledger, spec.weight, weights, interviews.period)
     return Collected(
         source=name,
         kind="survey",

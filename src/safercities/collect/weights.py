@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pyarrow as pa
 
 from safercities.collect.answers import Listing
-from safercities.collect.columns import Bools, Floats
+from safercities.collect.columns import Bools, Floats, encode
 from safercities.collect.faults import LISTED, Ledger
 from safercities.collect.survey_spec import ReplicatesFrom
 from safercities.model.errors import Problem, SafercitiesError, problem
 
 #: From so many rows on, a weight that is the sum of all others is a row of totals and not chance.
 _ENOUGH = 10
+#: Interview periods whose weights are added up one by one; of more, as where each row has its day, all together.
+_WAVES = 12
 
 
 def read_weights(ledger: Ledger, weight: str | float, decimal: str) -> Floats:
@@ -60,11 +63,16 @@ def _reject_total(ledger: Ledger, column: str, weights: Floats) -> None:
         ledger.reject("weight-total", np.asarray(weights == biggest), column)
 
 
-def note_sum(ledger: Ledger, weight: str | float, weights: Floats) -> None:
-    """Say how many rows are kept and what their weights add up to: a reader knows whether that is the population."""
+def note_sum(ledger: Ledger, weight: str | float, weights: Floats, periods: pa.Array) -> None:
+    """Say what the weights of each interview period add up to: a reader knows whether that is the population."""
     kept = ~ledger.rejected
     column = weight if isinstance(weight, str) else None
-    ledger.note("weights-sum", kept, column, total=f"{weights[kept].sum():,.0f}".replace(",", "\u202f"))
+    encoded = encode(periods)
+    seen = np.unique(encoded.index[kept]).tolist()
+    waves = [(encoded.values[at].as_py(), kept & (encoded.index == at)) for at in seen[: _WAVES + 1]]
+    for period, where in waves if len(waves) <= _WAVES else [("all periods together", kept)]:
+        total = f"{weights[where].sum():,.0f}".replace(",", "\u202f")
+        ledger.note("weights-sum", where, column, total=total, period=period)
 
 
 def replicate_columns(spec: ReplicatesFrom, names: list[str], weight: str | float) -> list[str]:

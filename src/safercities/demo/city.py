@@ -7,7 +7,13 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+from safercities.demo.audits import AUDITS, draw_audits, write_audits
+from safercities.demo.audits import MESS as AUDITS_MESS
 from safercities.demo.draw import draw_cases
+from safercities.demo.residents import waves
+from safercities.demo.survey import draw_survey
+from safercities.demo.survey_file import MESS as SURVEY_MESS
+from safercities.demo.survey_file import SURVEY, write_survey
 from safercities.demo.truth import CENSUS_YEARS, Truth
 from safercities.demo.write import LABEL, MESS, write_all
 from safercities.model.errors import UsageError, problem
@@ -55,8 +61,10 @@ def build(folder: Path, *, seed: int = SEED, years: Sequence[int] = YEARS) -> Tr
     # first: it marks the folder as the demo's own, so that a run that was cut short can be repeated
     (folder / "README.txt").write_text(f"{LABEL}\nMade by: safercities demo (seed {seed}).\n", encoding="utf-8")
     truth, cases = draw_cases(seed, years)
-    truth = replace(truth, mess=MESS)
+    truth = replace(truth, mess=MESS | {SURVEY: SURVEY_MESS, AUDITS: AUDITS_MESS})
     write_all(folder, cases, seed)
+    write_survey(folder, draw_survey(seed, waves(years)), seed)
+    write_audits(folder, draw_audits(seed, waves(years)), seed, LABEL)
     (folder / "observatory.toml").write_text(_observatory(seed, years), encoding="utf-8")
     truth.write(folder / TRUTH)  # last: a folder without it is not a whole city
     return truth

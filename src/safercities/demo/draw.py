@@ -9,7 +9,10 @@ from functools import cache
 import numpy as np
 import shapely
 
+from safercities.demo.answers import survey_truth
+from safercities.demo.residents import waves
 from safercities.demo.shape import ground
+from safercities.demo.streets import audit_truth
 from safercities.demo.truth import (
     ACTS,
     CENSUS_AGES,
@@ -107,6 +110,8 @@ def _truth(seed: int, years: Sequence[int], means: Mapping[str, np.ndarray], dra
         expected={name: by_age_group(cells) for name, cells in means.items()},
         drawn=dict(drawn),
         mess={},
+        survey=survey_truth(waves(years)),
+        audits=audit_truth(waves(years)),
     )
 
 
@@ -115,7 +120,7 @@ def _draw_act(rng: np.random.Generator, means: np.ndarray, years: Sequence[int])
     year, place, sex, group = (np.repeat(part.ravel(), counts.ravel()) for part in np.indices(counts.shape))
     age = np.array(CENSUS_AGES)[group] + rng.integers(0, 5, len(group))
     when = _moments(rng, np.asarray(years)[year])
-    cases = Cases(when, place, sex, age, _points(rng, place))
+    cases = Cases(when, place, sex, age, points(rng, place))
     return cases.only(np.argsort(when, kind="stable"))
 
 
@@ -160,7 +165,7 @@ def _triangles() -> tuple[list[np.ndarray], list[np.ndarray]]:
     return corners, shares
 
 
-def _points(rng: np.random.Generator, place: np.ndarray) -> np.ndarray:
+def points(rng: np.random.Generator, place: np.ndarray) -> np.ndarray:
     """A point for each case, evenly spread over its neighbourhood."""
     xy = np.empty((len(place), 2))
     for index, (corners, share) in enumerate(zip(*_triangles(), strict=True)):
@@ -177,4 +182,4 @@ def anonymous_points(per_place: int = 8) -> np.ndarray:
     """The few points to which anonymised cases are moved, shape (neighbourhoods, points, 2); always the same."""
     rng = np.random.default_rng([1976, 99])
     place = np.repeat(np.arange(len(ground().codes)), per_place)
-    return np.round(_points(rng, place), 6).reshape(-1, per_place, 2)
+    return np.round(points(rng, place), 6).reshape(-1, per_place, 2)

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from safercities.demo.audit_truth import AuditTruth
 from safercities.demo.shape import ground
+from safercities.demo.survey_truth import SurveyTruth
 
 PLACE = "XA-SAN"  # XA is set aside by ISO 3166-1 for users: no country has it
 NAME = "Sanvera (synthetic)"
@@ -123,6 +125,13 @@ def relative_rates(name: str, years: Sequence[int]) -> np.ndarray:
     return relative
 
 
+def place_risk(name: str) -> np.ndarray:
+    """How an act's rate differs by neighbourhood: logarithms with mean 0 and standard deviation 1."""
+    risk = np.log(relative_rates(name, [2022])[0, :, 0, -1])
+    standard: np.ndarray = (risk - risk.mean()) / risk.std()
+    return standard
+
+
 def _code_of(district: str) -> str:
     city = ground()
     return city.district_codes[city.district_names.index(district)]
@@ -162,6 +171,8 @@ class Truth:
         Series → cases that the seed drew, as they would be known without any mess in the files.
     mess
         File → kind of mess → exact number of rows.
+    survey, audits
+        What the survey and the audits ought to find, in two of the years.
 
     Examples
     --------
@@ -178,6 +189,8 @@ class Truth:
     expected: Mapping[str, np.ndarray]
     drawn: Mapping[str, np.ndarray]
     mess: Mapping[str, Mapping[str, int]]
+    survey: SurveyTruth
+    audits: AuditTruth
 
     def person_years(self, **where: str | int) -> float:
         """People of a part of the city, added over its years. Parts: `year`, `place` (any level), `sex`, `age`."""
@@ -238,6 +251,8 @@ class Truth:
             "people": self.people.tolist(),
             "expected": {name: cells.tolist() for name, cells in self.expected.items()},
             "drawn": {name: cells.tolist() for name, cells in self.drawn.items()},
+            "survey": self.survey.as_json(),
+            "audits": self.audits.as_json(),
         }
 
     @classmethod
@@ -252,4 +267,6 @@ class Truth:
             expected={name: np.array(cells) for name, cells in saved["expected"].items()},
             drawn={name: np.array(cells) for name, cells in saved["drawn"].items()},
             mess=saved["mess"],
+            survey=SurveyTruth.from_json(saved["survey"]),
+            audits=AuditTruth.from_json(saved["audits"]),
         )

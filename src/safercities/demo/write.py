@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 import openpyxl
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet
 import shapely
 from pyproj import Transformer
 
 from safercities.demo.draw import Cases, anonymous_points
+from safercities.demo.mess import as_csv, decimal_comma, forget
 from safercities.demo.shape import CENTRE, DEGREES, METRES, ground
 from safercities.demo.truth import CENSUS_AGES, CENSUS_YEARS, census
 
@@ -101,14 +100,14 @@ def write_population(folder: Path) -> None:
             "people": people.ravel(),
         }
     )
-    (folder / POPULATION).write_bytes(_csv(table, ","))
+    (folder / POPULATION).write_bytes(as_csv(table, ","))
 
 
 def write_homicides(folder: Path, cases: Cases, rng: np.random.Generator) -> None:
     """The police's homicides: semicolons, decimal commas, −1 for an unknown age, rows that cannot be."""
     mess = MESS[HOMICIDES]
     xy = _with_lost_points(rng, cases.xy, mess)
-    age, sex = _forget(rng, cases.age, mess["unknown_age"], -1), _sex_words(rng, cases.sex, mess["unknown_sex"])
+    age, sex = forget(rng, cases.age, mess["unknown_age"], -1), _sex_words(rng, cases.sex, mess["unknown_sex"])
     when = np.char.replace(np.datetime_as_string(cases.when), "T", " ")
     extra = rng.choice(len(cases), mess["impossible_date"], replace=False)
     rows = np.concatenate([np.arange(len(cases)), extra])
@@ -117,22 +116,22 @@ def write_homicides(folder: Path, cases: Cases, rng: np.random.Generator) -> Non
     table = pa.table(
         {
             "fecha_hecho": when,
-            "longitud": _decimal_comma(xy[:, 0]),
-            "latitud": _decimal_comma(xy[:, 1]),
+            "longitud": decimal_comma(xy[:, 0]),
+            "latitud": decimal_comma(xy[:, 1]),
             "sexo": sex,
             "edad": age,
             "medio": rng.choice(["Arma de fuego", "Arma blanca", "Otro"], len(age), p=[0.62, 0.27, 0.11]),
         }
     ).sort_by([("fecha_hecho", "ascending"), ("edad", "ascending"), ("longitud", "ascending")])
     number = pa.array([f"H{index:05d}" for index in range(1, table.num_rows + 1)])
-    (folder / HOMICIDES).write_bytes(_csv(table.add_column(0, "caso", number), ";"))
+    (folder / HOMICIDES).write_bytes(as_csv(table.add_column(0, "caso", number), ";"))
 
 
 def write_registry(folder: Path, cases: Cases, rng: np.random.Generator) -> None:
     """The health registry's deaths by assault: a workbook with a title above the header, places by code, sex 1 or 2."""
     mess = MESS[REGISTRY]
-    place = _forget(rng, np.array(ground().codes, dtype=object)[cases.place], mess["unknown_place"], "99")
-    age = _forget(rng, cases.age.astype(object), mess["unknown_age"], None)
+    place = forget(rng, np.array(ground().codes, dtype=object)[cases.place], mess["unknown_place"], "99")
+    age = forget(rng, cases.age.astype(object), mess["unknown_age"], None)
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("Defunciones")
     sheet.append(["Registro de defunciones por agresión (X85–Y09)"])
@@ -155,12 +154,12 @@ def write_reports(folder: Path, cases: Mapping[str, Cases], rng: np.random.Gener
     lost = _with_lost_points(rng, xy[order], mess)
     east, north = Transformer.from_crs(DEGREES, METRES, always_xy=True).transform(lost[:, 0], lost[:, 1])
     there = ~np.isnan(lost[:, 0])
-    years = _forget(rng, age[order].astype(float), mess["unknown_age"], np.nan)
+    years = forget(rng, age[order].astype(float), mess["unknown_age"], np.nan)
     table = pa.table(
         {
             "reported": pa.array(when[order].astype("datetime64[s]")),
             "offence": word[order],
-            "victim_sex": _forget(rng, np.array(["M", "F"], dtype=object)[sex[order]], mess["unknown_sex"], None),
+            "victim_sex": forget(rng, np.array(["M", "F"], dtype=object)[sex[order]], mess["unknown_sex"], None),
             "victim_age": pa.array(years, pa.int16(), mask=np.isnan(years), safe=False),
             "east": pa.array(np.round(east, 1), mask=~there),
             "north": pa.array(np.round(north, 1), mask=~there),
@@ -185,14 +184,14 @@ def write_thefts(folder: Path, cases: Cases) -> None:
             "casos": counts,
         }
     )
-    (folder / THEFTS).write_bytes(_csv(table, ",").decode().encode("latin-1"))
+    (folder / THEFTS).write_bytes(as_csv(table, ",").decode().encode("latin-1"))
 
 
 def write_antisocial(folder: Path, cases: Cases, rng: np.random.Generator) -> None:
     """Anti-social behaviour by month, moved to a few anonymous points: many rows are the same on purpose."""
     points = anonymous_points()
     xy = points[cases.place, rng.integers(0, points.shape[1], len(cases))]
-    xy = _forget(rng, xy, MESS[ANTISOCIAL]["no_coordinates"], np.nan)
+    xy = forget(rng, xy, MESS[ANTISOCIAL]["no_coordinates"], np.nan)
     table = pa.table(
         {
             "month": np.datetime_as_string(cases.when.astype("datetime64[M]")),
@@ -201,7 +200,7 @@ def write_antisocial(folder: Path, cases: Cases, rng: np.random.Generator) -> No
             "type": np.full(len(cases), "Anti-social behaviour"),
         }
     )
-    (folder / ANTISOCIAL).write_bytes(gzip.compress(_csv(table, ","), 6, mtime=0))
+    (folder / ANTISOCIAL).write_bytes(gzip.compress(as_csv(table, ","), 6, mtime=0))
 
 
 def _with_lost_points(rng: np.random.Generator, xy: np.ndarray, mess: Mapping[str, int]) -> np.ndarray:
@@ -215,28 +214,9 @@ def _with_lost_points(rng: np.random.Generator, xy: np.ndarray, mess: Mapping[st
     return xy
 
 
-def _forget(rng: np.random.Generator, values: np.ndarray, number: int, unknown: object) -> np.ndarray:
-    """The values with `number` of them replaced by what stands for unknown."""
-    values = values.copy()
-    values[rng.choice(len(values), number, replace=False)] = unknown
-    return values
-
-
 def _sex_words(rng: np.random.Generator, sex: np.ndarray, unknown: int) -> np.ndarray:
     words = np.array(["Hombre", "Mujer"], dtype=object)[sex]
-    return _forget(rng, words, unknown, "Sin dato")
-
-
-def _decimal_comma(values: np.ndarray) -> pa.Array:
-    texts = pc.cast(pa.array(np.round(values, 6), mask=np.isnan(values)), pa.string())
-    return pc.fill_null(pc.replace_substring(texts, ".", ","), "")
-
-
-def _csv(table: pa.Table, delimiter: str) -> bytes:
-    sink = io.BytesIO()
-    options = pyarrow.csv.WriteOptions(delimiter=delimiter, quoting_style="none", quoting_header="none")
-    pyarrow.csv.write_csv(table, sink, options)
-    return sink.getvalue()
+    return forget(rng, words, unknown, "Sin dato")
 
 
 def _timeless(book: openpyxl.Workbook) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,20 @@ import pyarrow.parquet as pq
 from safercities.engine.dense import Dense, TooLarge, add_up
 from safercities.engine.duck import Duck, Engine, Source
 from safercities.engine.sql import group_text
+from safercities.model.errors import UsageError, problem
 
 TOTAL = "_T"
 CODED = pa.dictionary(pa.int32(), pa.string())
 
 
-def group(source: Source, keys: Sequence[str], *, sums: Sequence[str] = ("n",), where: str | None = None) -> pa.Table:
+def group(
+    source: Source,
+    keys: Sequence[str],
+    *,
+    sums: Sequence[str] = ("n",),
+    where: str | None = None,
+    engine: Engine | None = None,
+) -> pa.Table:
     """Sums by keys.
 
     Parameters
@@ -31,6 +40,8 @@ def group(source: Source, keys: Sequence[str], *, sums: Sequence[str] = ("n",), 
         Columns of whole numbers to add up; a missing one adds nothing.
     where
         Condition in plain SQL over quoted columns. Never text that a user wrote.
+    engine
+        Where the work is done, such as a `Spark` session; default: DuckDB, in this process. The result is the same.
 
     Returns
     -------
@@ -43,6 +54,8 @@ def group(source: Source, keys: Sequence[str], *, sums: Sequence[str] = ("n",), 
         If a column to add up does not hold whole numbers: only these add up to the same in any order.
     KeyError
         If there is no such column.
+    UsageError
+        If a column has the name of one of these but for capital letters: engines would take one for the other.
 
     Examples
     --------
@@ -54,13 +67,16 @@ def group(source: Source, keys: Sequence[str], *, sums: Sequence[str] = ("n",), 
     """
     schema = _schema(source)
     _check(schema, keys, sums)
-    with Duck(_paths(source)) as engine:
-        engine.register("source", _only(source, [*keys, *sums], where))
-        return _typed(engine.run(group_text("source", keys, sums, where)), schema, keys)
+    return _grouped(engine, source, schema, keys, sums, where)
 
 
 def cube(
-    source: Source, keys: Sequence[str], combinations: Iterable[Sequence[str]], sums: Sequence[str] = ("n",)
+    source: Source,
+    keys: Sequence[str],
+    combinations: Iterable[Sequence[str]],
+    sums: Sequence[str] = ("n",),
+    *,
+    engine: Engine | None = None,
 ) -> pa.Table:
     """Sums for each combination of keys, in one table.
 
@@ -78,6 +94,8 @@ def cube(
         Sets of keys; the order within one does not matter, and each is made once.
     sums
         Columns of whole numbers to add up.
+    engine
+        Where the source is read and grouped, such as a `Spark` session; default: this process. The result is the same.
 
     Returns
     -------
@@ -91,6 +109,8 @@ def cube(
         If a key is not text or a sum not a whole number.
     ValueError
         If a key holds `_T` itself (its rows could not be told from totals), or a combination an unknown key.
+    UsageError
+        If a column has the name of one of these but for capital letters: engines would take one for the other.
 
     Examples
     --------
@@ -103,14 +123,26 @@ def cube(
     wanted = _ordered(keys, combinations)
     finest = tuple(key for key in keys if any(key in combination for combination in wanted))
     paths = _paths(source)
-    if paths and finest:
+    if paths and finest and engine is None:
         try:
             return _cube_dense(add_up(paths, finest, sums), finest, keys, wanted, sums)
         except TooLarge:
             pass
-    with Duck(paths) as engine:
-        engine.register("source", _only(source, [*finest, *sums], None))
-        return _cube_sql(engine, finest, keys, wanted, sums)
+    return _cube_sql(_grouped(engine, source, schema, finest, sums), finest, keys, wanted, sums)
+
+
+def _grouped(
+    engine: Engine | None,
+    source: Source,
+    schema: pa.Schema,
+    keys: Sequence[str],
+    sums: Sequence[str],
+    where: str | None = None,
+) -> pa.Table:
+    """The one pass over the source."""
+    with nullcontext(engine) if engine else Duck(_paths(source)) as chosen:
+        chosen.register("source", _only(source, [*keys, *sums], where))
+        return _typed(chosen.run(group_text("source", keys, sums, where)), schema, keys)
 
 
 def _ordered(keys: Sequence[str], combinations: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
@@ -152,6 +184,9 @@ def _check(schema: pa.Schema, keys: Sequence[str], sums: Sequence[str], *, text:
     for name in (*keys, *sums):
         if name not in schema.names:
             raise KeyError(f"there is no column {name}; there are {', '.join(schema.names)}")
+        for other in schema.names:
+            if other != name and other.lower() == name.lower():
+                raise UsageError(problem("columns-alike", first=name, second=other))
     for name in sums:
         if not pa.types.is_integer(schema.field(name).type):
             raise TypeError(f"{name} holds {schema.field(name).type}: only whole numbers can be added up exactly")
@@ -174,26 +209,23 @@ def _no_totals(values: Iterable[object], key: str) -> None:
 
 
 def _cube_sql(
-    engine: Engine, finest: tuple[str, ...], keys: Sequence[str], wanted: list[tuple[str, ...]], sums: Sequence[str]
+    base: pa.Table, finest: tuple[str, ...], keys: Sequence[str], wanted: list[tuple[str, ...]], sums: Sequence[str]
 ) -> pa.Table:
     """Each combination from the smallest table already made that has its keys."""
-    base = _typed(engine.run(group_text("source", finest, sums)), pa.schema([(k, pa.string()) for k in finest]), finest)
     for key in finest:
         _no_totals(pc.unique(base.column(key)).to_pylist(), key)
-    made: dict[tuple[str, ...], tuple[str, pa.Table]] = {finest: ("finest", base)}
-    engine.register("finest", base)
-    for combination in sorted(wanted, key=len, reverse=True):
-        if combination in made:
-            continue
-        name, _ = min(
-            (made[have] for have in made if set(combination) <= set(have)), key=lambda entry: entry[1].num_rows
-        )
-        table = engine.run(group_text(name, combination, sums))
-        made[combination] = (f"made_{len(made)}", table)
-        engine.register(made[combination][0], table)
+    made = {finest: base}
+    with Duck() as engine:
+        for combination in sorted(wanted, key=len, reverse=True):
+            if combination not in made:
+                have = min(
+                    (have for have in made if set(combination) <= set(have)), key=lambda have: made[have].num_rows
+                )
+                engine.register("have", made[have])
+                made[combination] = engine.run(group_text("have", combination, sums))
     parts = []
     for combination in wanted:
-        table = made[combination][1]
+        table = made[combination]
         columns = [
             table.column(key).cast(pa.string()) if key in combination else pa.repeat(pa.scalar(TOTAL), table.num_rows)
             for key in keys

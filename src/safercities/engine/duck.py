@@ -19,10 +19,13 @@ MEMORY = "4GB"
 
 
 class Engine(Protocol):
-    """What a SQL engine must do for us; a Spark session fits behind it."""
+    """What a SQL engine must do for us: `Duck` and `engine.spark.Spark` do."""
 
     def register(self, name: str, source: Source) -> None:
         """Let SQL texts read the source under this name."""
+
+    def keep(self, name: str, text: str) -> None:
+        """Work a SQL text out once, and let texts read its result under this name."""
 
     def run(self, text: str) -> pa.Table:
         """Result of a SQL text."""
@@ -49,6 +52,7 @@ class Duck:
     """
 
     def __init__(self, paths: Sequence[Path] = (), *, memory: str = MEMORY, threads: int | None = None) -> None:
+        self._kinds: dict[str, str] = {}
         self._spill = tempfile.TemporaryDirectory(prefix="safercities-")
         self._connection = duckdb.connect(
             ":memory:",
@@ -69,12 +73,30 @@ class Duck:
 
     def register(self, name: str, source: Source) -> None:
         """Let SQL texts read an Arrow table, or Parquet files taken together, under this name."""
+        self._forget(name)
         if isinstance(source, pa.Table):
             self._connection.register(name, source)
+            self._kinds[name] = "registered"
             return
         paths = [source] if isinstance(source, Path) else list(source)
         listed = ", ".join("'" + str(Path(path).resolve()).replace("'", "''") + "'" for path in paths)
-        self._connection.execute(f"CREATE VIEW {quote(name)} AS SELECT * FROM read_parquet([{listed}])")
+        files = f"read_parquet([{listed}], hive_partitioning = false)"  # no columns out of the names of folders
+        self._connection.execute(f"CREATE TEMP VIEW {quote(name)} AS SELECT * FROM {files}")
+        self._kinds[name] = "VIEW"
+
+    def keep(self, name: str, text: str) -> None:
+        """Work a SQL text out once, and let texts read its result under this name."""
+        self._forget(name)
+        self._connection.execute(f"CREATE TEMP TABLE {quote(name)} AS {text}")
+        self._kinds[name] = "TABLE"
+
+    def _forget(self, name: str) -> None:
+        """Nothing has this name any more: what had it before would hide what gets it next."""
+        kind = self._kinds.pop(name, None)
+        if kind == "registered":
+            self._connection.unregister(name)
+        elif kind:
+            self._connection.execute(f"DROP {kind} {quote(name)}")
 
     def run(self, text: str) -> pa.Table:
         """Result of a SQL text as an Arrow table."""

@@ -24,14 +24,14 @@ def quote(name: str) -> str:
 
 
 def group_text(source: str, keys: Sequence[str], sums: Sequence[str], where: str | None = None) -> str:
-    """Sums by keys, in the order of the keys; cells in which every sum is zero are left out.
+    """Sums by keys, in the order of the keys (text by its bytes, missing keys last); cells without any sum are left out.
 
     The sums are cast to 64-bit integers, which both engines refuse to do, loudly, where a sum does not fit.
 
     Examples
     --------
     >>> print(group_text("t", ["a"], ["n"]))
-    SELECT "a", CAST(COALESCE(SUM("n"), 0) AS BIGINT) AS "n" FROM "t" GROUP BY "a" HAVING SUM("n") <> 0 ORDER BY "a"
+    SELECT "a", CAST(COALESCE(SUM("n"), 0) AS BIGINT) AS "n" FROM "t" GROUP BY "a" HAVING SUM("n") <> 0 ORDER BY "a" NULLS LAST
     >>> print(group_text("t", [], ["n"]))
     SELECT CAST(COALESCE(SUM("n"), 0) AS BIGINT) AS "n" FROM "t"
     """
@@ -42,5 +42,16 @@ def group_text(source: str, keys: Sequence[str], sums: Sequence[str], where: str
         text += f" WHERE {where}"
     if columns:
         some = " OR ".join(f"SUM({quote(name)}) <> 0" for name in sums)
-        text += f" GROUP BY {', '.join(columns)} HAVING {some} ORDER BY {', '.join(columns)}"
+        text += f" GROUP BY {', '.join(columns)} HAVING {some} ORDER BY {in_order(keys)}"
     return text
+
+
+def in_order(keys: Sequence[str]) -> str:
+    """An order that every engine makes alike: left to themselves, Spark puts missing values first, DuckDB last.
+
+    Examples
+    --------
+    >>> in_order(["a", "b"])
+    '"a" NULLS LAST, "b" NULLS LAST'
+    """
+    return ", ".join(f"{quote(key)} NULLS LAST" for key in keys)

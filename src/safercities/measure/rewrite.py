@@ -30,7 +30,7 @@ def replaced(
     flags: Sequence[str] | None = None,
     notes: Sequence[str] | None = None,
 ) -> Estimates:
-    """The rows with other columns; flags and notes are added to those that they have.
+    """The rows with other columns; flags and notes are added to those given, or else to their own.
 
     Parameters
     ----------
@@ -48,16 +48,20 @@ def replaced(
     """
     given: dict[str, Column | None] = dict(columns)
     if flags is not None:
-        own = table.column("quality").to_pylist()
-        given["quality"] = [quality.join(before or "", more) for before, more in zip(own, flags, strict=True)]
+        given["quality"] = [quality.join(*both) for both in zip(_texts(table, given, "quality"), flags, strict=True)]
     if notes is not None:
-        own = table.column("note").to_pylist()
-        given["note"] = [joined(before or "", more) for before, more in zip(own, notes, strict=True)]
+        given["note"] = [joined(*both) for both in zip(_texts(table, given, "note"), notes, strict=True)]
     arrays = [
         _array(given[entry.name], entry.type, table.num_rows) if entry.name in given else table.column(entry.name)
         for entry in table.schema
     ]
     return Estimates(pa.table(arrays, schema=table.schema))
+
+
+def _texts(table: pa.Table, given: Mapping[str, Column | None], name: str) -> list[str]:
+    """A column of texts: the given one, else the table's own."""
+    texts = given[name] if name in given else table.column(name).to_pylist()
+    return [str(text or "") for text in texts or []]
 
 
 def _array(values: Column | None, kind: pa.DataType, size: int) -> pa.Array:

@@ -70,7 +70,9 @@ class SurveySource:
     rejected: float = 0.0
 
     @classmethod
-    def from_located(cls, located: Located, spec: SurveySpec, place: str, population: Population | None) -> SurveySource:
+    def from_located(
+        cls, located: Located, spec: SurveySpec, place: str, population: Population | None
+    ) -> SurveySource:
         """The source that collecting and locating gave.
 
         Raises
@@ -119,7 +121,8 @@ def measure_surveys(
     Quality
     -------
     `verdict` and `scheme` say what the source's publication rules make of it. `coverage` is the share of respondents
-    whose answer and characteristics are known; `missing_answers`, `unknown_share`, `unlocated_share` flag less than 95 %.
+    whose answer and characteristics are known; `missing_answers`, `unknown_share` and `unlocated_share` flag less than
+    95 %.
 
     Parameters
     ----------
@@ -190,9 +193,7 @@ def _scaled(one: Contrast, per: float) -> Contrast:
     from dataclasses import replace
 
     sized = ("value", "other_value", "difference", "difference_se", "difference_lower", "difference_upper")
-    return replace(
-        one, **{name: getattr(one, name) * per for name in sized}, covariance=one.covariance * per**2
-    )
+    return replace(one, **{name: getattr(one, name) * per for name in sized}, covariance=one.covariance * per**2)
 
 
 def _version(indicator: Indicator, wave: str) -> Version:
@@ -247,25 +248,28 @@ class _Wave:
     def _tied(self, design: Design) -> Design:
         """The design with weights tied to the margins of the source."""
         spec = self.source.spec
+        totals: dict[str | tuple[str, ...], dict[str | tuple[str, ...], float]]
         totals = {tuple(one.by): self._totals(one) for one in spec.margins if one.number is None}
         if spec.adjustment == "post-stratify":
             (names, wanted), *_ = totals.items()
-            return design.poststratify(names, wanted)
+            return design.poststratify([names] if isinstance(names, str) else names, wanted)
         if spec.adjustment == "rake":
             return design.rake(totals)
         if spec.adjustment == "calibrate":
             numbers = {f"answer_{one.number}": float(one.total or 0) for one in spec.margins if one.number is not None}
             if crossed := [names for names in totals if len(names) > 1]:
-                raise SafercitiesError(problem("survey-calibrate-crossed", source=self.source.name, by=" × ".join(crossed[0])))
+                raise SafercitiesError(
+                    problem("survey-calibrate-crossed", source=self.source.name, by=" × ".join(crossed[0]))
+                )
             return design.calibrate({**{names[0]: wanted for names, wanted in totals.items()}, **numbers})
         return design
 
     def _totals(self, margin: MarginFrom) -> dict[str | tuple[str, ...], float]:
         """Population of each group of a margin."""
         if margin.totals is not None:
-            pairs = ((margin.categories(written), total) for written, total in margin.totals.items())
+            pairs = [(margin.categories(written), total) for written, total in margin.totals.items()]
         else:
-            pairs = self._from_population(margin)
+            pairs = list(self._from_population(margin))
         return {codes if len(codes) > 1 else codes[0]: float(total) for codes, total in pairs}
 
     def _from_population(self, margin: MarginFrom) -> Iterator[tuple[tuple[str, ...], float]]:
@@ -352,7 +356,9 @@ class _Wave:
             raise UsageError(problem("indicator-not-of-survey", indicator=indicator.code, of=version.made_of))
         if lacking := [role for role in version.roles if role not in self.source.spec.variables]:
             of = self.source.name
-            raise UsageError(problem("survey-role-missing", source=of, indicator=indicator.code, roles=", ".join(lacking)))
+            raise UsageError(
+                problem("survey-role-missing", source=of, indicator=indicator.code, roles=", ".join(lacking))
+            )
         values, asked = self._answer(numerator)
         by, among = None, asked
         if isinstance(below, Answers) and below.how == "mean":
@@ -429,7 +435,7 @@ class _Wave:
         return Estimates(pa.table([columns[one.name] for one in target], schema=target))
 
     def _known(self, table: pa.Table) -> tuple[Floats, NDArray[np.int64]]:
-        """Share of the wave's respondents whose characteristics a row's breakdown knows, and flags where it is small."""
+        """Share of the wave's respondents whose characteristics a row's breakdown knows; flags where it is small."""
         share, flags = np.ones(table.num_rows), np.zeros(table.num_rows, dtype=np.int64)
         if self.source.rejected > 1 - KNOWN_ENOUGH:
             flags |= BIT["rejected_share"]

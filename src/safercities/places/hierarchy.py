@@ -73,7 +73,7 @@ class Hierarchy:
                 yield problem(
                     "place-circle", file=_file(self._latest[circle[0]]), circle=" → ".join([*circle, circle[0]])
                 )
-            done |= path.keys()
+            done.update(path)
 
     def __getitem__(self, id: str) -> Place:
         return self._latest[id]

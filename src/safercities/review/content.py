@@ -211,12 +211,13 @@ def _made(words: Words, series: Series) -> Made:
 
 def _defined(texts: Texts, version: Version) -> list[tuple[str, str]]:
     """What the definition says, in its own language."""
+    acts = version.counted if version.made_of == "incidents" else None
     return [
         (texts.gettext("Definition"), version.definition),
         (texts.gettext("Version of the definition"), version.version),
         (texts.gettext("Defined in"), version.source),
-        (texts.gettext("Acts counted (ICCS)"), ", ".join(version.numerator.acts)),
-        (texts.gettext("Acts left out (ICCS)"), ", ".join(version.numerator.without)),
+        (texts.gettext("Acts counted (ICCS)"), ", ".join(acts.acts) if acts else ""),
+        (texts.gettext("Acts left out (ICCS)"), ", ".join(acts.without) if acts else ""),
         (texts.gettext("To be read with care"), version.note),
     ]
 

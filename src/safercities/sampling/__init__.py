@@ -1,1 +1,1 @@
-"""Survey sampling: designs, variances, intervals, calibration, replicates, publication rules; on arrays, without I/O."""
+"""Survey sampling: designs, variances, intervals, calibration, replicates, publication rules; on arrays."""

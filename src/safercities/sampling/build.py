@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from safercities.model.errors import SafercitiesError, UsageError, problem
+from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
 from safercities.sampling.design import Design, _choice
 from safercities.sampling.estimators import Sample
 from safercities.sampling.spec import Lonely
@@ -80,7 +81,7 @@ def _weights(respondents: Respondents, name: str | None) -> Floats | None:
     return weights
 
 
-def _at(respondents: Respondents, code: str, column: str, where: np.ndarray, **details: object):  # type: ignore[no-untyped-def, type-arg]
+def _at(respondents: Respondents, code: str, column: str, where: NDArray[np.bool_], **details: Any) -> Problem:
     """A problem with a column, at the first row (counted from 1) where it is met."""
     return problem(code, file=respondents.file, column=column, row=int(np.flatnonzero(where)[0]) + 1, **details)
 
@@ -155,7 +156,9 @@ def _certain(
     new_stratum = stratum.copy()
     new_stratum[sure] = len(labels) + moved
     shifted = [np.where(sure, deep + int(up.max()) + 1, up) for up, deep in zip(ids[1:], deeper, strict=True)]
-    moved_sizes = [np.where(sure, after, size) for size, after in zip(sizes, [*sizes[1:], np.full(count, np.inf)], strict=True)]
+    moved_sizes = [
+        np.where(sure, after, size) for size, after in zip(sizes, [*sizes[1:], np.full(count, np.inf)], strict=True)
+    ]
     used, compact = np.unique(new_stratum, return_inverse=True)
     everything = [*labels, *names]
     return [compact, *shifted], moved_sizes, [everything[one] for one in used.tolist()]

@@ -103,7 +103,7 @@ def rake(
     residuals
         ``weighted``: of the regression on all margins at once, weighted by the weights before raking.
         ``rounds``: as R survey `rake`, unweighted means of one margin after the other, ten times. Both agree where
-        all weights were equal.
+        all weights were equal; where they differ much, ``rounds`` may be far from the true error (see the tests).
 
     Raises
     ------

@@ -147,9 +147,7 @@ def _df(
     strata = np.logical_or.reduceat(psus, first.groups, axis=1)
     at = {number: position for position, number in enumerate(numbers)}
     return {
-        (one, other): float(
-            np.sum(psus[at[one]] | psus[at[other]]) - np.sum(strata[at[one]] | strata[at[other]])
-        )
+        (one, other): float(np.sum(psus[at[one]] | psus[at[other]]) - np.sum(strata[at[one]] | strata[at[other]]))
         for one, other in pairs
     }
 
@@ -198,7 +196,5 @@ def _log_se(first: float, second: float, covariance: Floats) -> float:
     """Standard error of the logarithm of the ratio of two positive estimates (delta method)."""
     if not (first > 0 and second > 0):
         return float("nan")
-    relative = (
-        covariance[0, 0] / first**2 + covariance[1, 1] / second**2 - 2 * covariance[0, 1] / (first * second)
-    )
+    relative = covariance[0, 0] / first**2 + covariance[1, 1] / second**2 - 2 * covariance[0, 1] / (first * second)
     return float(np.sqrt(relative)) if relative > 0 else float("nan")

@@ -1,10 +1,9 @@
-"""A survey's design, and every estimator that takes it. The design comes first, as in R's survey package (Lumley 2010)."""
+"""A survey's design, and every estimator that takes it. The design comes first, as in R's survey (Lumley 2010)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -17,9 +16,10 @@ from safercities.sampling.spec import DegreesOfFreedom, IntervalMethod, Lonely, 
 from safercities.sampling.statistics import Kind, Statistic
 from safercities.sampling.sums import Axis, Cells, families, make_cells
 from safercities.sampling.table import Respondents
-from safercities.sampling.units import Floats, Ints, make_units
+from safercities.sampling.units import Floats
 
 if TYPE_CHECKING:
+    from safercities.engine.duck import Engine
     from safercities.sampling.contrasts import Contrast
 
 #: One breakdown, or several.
@@ -37,13 +37,15 @@ def survey(
     nested: bool = False,
     lonely: Lonely = "fail",
     certainty: str | None = None,
+    engine: Engine | None = None,
 ) -> Design:
     """Describe how a sample was drawn; every estimate is then made with it.
 
     Parameters
     ----------
     table
-        One row a respondent: a pandas, polars or Arrow table, a mapping of columns, or the path of a Parquet or CSV file.
+        One row a respondent: a pandas, polars or Arrow table, a mapping of columns, or the path of a Parquet or CSV
+        file.
     weight
         Column that says how many people each respondent stands for; None: 1 each, or from `fpc` where it is given.
         Respondents with weight 0 are left out.
@@ -52,7 +54,7 @@ def survey(
     stages
         Columns with the units of further stages. They add to the variance where `fpc` is given.
     fpc
-        Columns with the population's number of units, or the share of them that was drawn (≤ 1), for each stage in turn.
+        Columns with the population's number of units, or the share of them that was drawn (≤ 1), for each stage.
     nested
         Whether PSU numbers begin anew in each stratum.
     lonely
@@ -61,6 +63,9 @@ def survey(
     certainty
         Column of 0 and 1: PSUs that were taken with certainty. Each becomes a stratum, whose units of the next stage
         (or respondents) are its PSUs.
+    engine
+        A SQL engine that reads Parquet files (`table`: a path, or several) and adds up, as `Spark` on a cluster; only
+        sums by PSU and group come here. What needs the rows one by one is refused.
 
     Raises
     ------
@@ -82,6 +87,11 @@ def survey(
     from safercities.sampling.build import build
 
     sizes = (fpc,) if isinstance(fpc, str) else tuple(fpc)
+    if engine is not None:
+        from safercities.sampling.sql_design import engine_survey
+
+        described = (weight, strata, psu, tuple(stages), sizes, nested, lonely, certainty)
+        return engine_survey(table, engine, *described)
     return build(Respondents(table), weight, strata, psu, tuple(stages), sizes, nested, lonely, certainty)
 
 
@@ -267,7 +277,7 @@ class Design:
     # -- other designs ---------------------------------------------------------------------------------------------
 
     def poststratify(self, by: Sequence[str], totals: Mapping[Any, float]) -> Design:
-        """Weights tied to the population of each group; `totals` by code, or by tuple of codes for several dimensions."""
+        """Weights tied to the population of each group; `totals` by code, or tuple of codes of several dimensions."""
         from safercities.sampling import adjust
 
         return adjust.poststratified(self, by, totals)
@@ -279,7 +289,7 @@ class Design:
         return adjust.raked(self, margins)
 
     def calibrate(self, totals: Mapping[str, float | Mapping[Any, float]]) -> Design:
-        """Weights tied linearly to population totals: a number for a numeric column, numbers by code for a dimension."""
+        """Weights tied linearly to population totals: of a numeric column a number, of a dimension numbers by code."""
         from safercities.sampling import adjust
 
         return adjust.calibrated(self, totals)
@@ -415,7 +425,9 @@ def _numbers(q: float | Sequence[float]) -> list[float]:
     values = [float(q)] if isinstance(q, int | float) else [float(one) for one in q]
     for one in values:
         if not 0 < one < 1:
-            raise UsageError(problem("survey-choice", what="quantile", given=one, known="0 to 1, as 0.5 for the median"))
+            raise UsageError(
+                problem("survey-choice", what="quantile", given=one, known="0 to 1, as 0.5 for the median")
+            )
     return values
 
 

@@ -74,9 +74,7 @@ def _rows(
         "obs_status": np.where(share.n == 0, "M", "A").tolist(),
         "quality": np.where((share.psus == 1) & (share.n > 0), "single_psu", "").tolist(),
     }
-    columns |= {
-        axis.name: [axis.labels[code] for code in axes[axis.name].tolist()] for axis in cells.axes
-    }
+    columns |= {axis.name: [axis.labels[code] for code in axes[axis.name].tolist()] for axis in cells.axes}
     target = schema([axis.name for axis in cells.axes if axis.name not in dict(KEYS)])
     arrays = [_column(columns.get(one.name), one.type, cells.size) for one in target]
     return Estimates(pa.table(arrays, schema=target))

@@ -1,7 +1,7 @@
 """Estimates and their variances in every domain: Taylor linearisation in its centred residual form, or replicates.
 
-The variance of a ratio θ = Σ w·x / Σ w·d in a domain is that of the total of (x − θ·d) / Σ w·d, its residuals added up by
-sampling unit; a unit without members of the domain counts as 0 (Särndal, Swensson and Wretman 1992, section 5.5;
+The variance of a ratio θ = Σ w·x / Σ w·d in a domain is that of the total of (x − θ·d) / Σ w·d, its residuals added up
+by sampling unit; a unit without members of the domain counts as 0 (Särndal, Swensson and Wretman 1992, section 5.5;
 Lumley 2004). For weights tied to population totals the residual is that of the regression on the variables of these
 totals (Deville and Särndal 1992).
 """
@@ -20,7 +20,7 @@ from safercities.sampling.sums import Cells, Variable
 from safercities.sampling.units import Floats, Ints, Units
 
 if TYPE_CHECKING:
-    from safercities.sampling.calibration import Projection
+    from safercities.sampling.projection import Projection
     from safercities.sampling.replicates import Replicates
 
 #: Cells of a matrix domains × units that is made at a time where the totals are a list of pairs.
@@ -96,9 +96,7 @@ def estimate(statistic: Statistic, cells: Cells, sample: Sample) -> Result:
     value, variance = np.where(n > 0, value, np.nan), np.where(n > 0, variance, np.nan)
     deff = _design_effect(statistic, cells, variance, value, x, d, whole, n)
     psus, strata, lonely = cells.present(statistic.base)
-    return Result(
-        value, np.sqrt(np.maximum(variance, 0)), n, positive, unanswered, d, deff, psus, strata, lonely
-    )
+    return Result(value, np.sqrt(np.maximum(variance, 0)), n, positive, unanswered, d, deff, psus, strata, lonely)
 
 
 def linearised(statistic: Statistic, cells: Cells, sample: Sample, value: Floats, d: Floats) -> Floats:
@@ -144,9 +142,7 @@ def _projected_variance(statistic: Statistic, cells: Cells, sample: Sample, valu
     return np.concatenate(parts)
 
 
-def _coefficients(
-    statistic: Statistic, cells: Cells, sample: Sample, value: Floats
-) -> Iterator[tuple[Floats, Floats]]:
+def _coefficients(statistic: Statistic, cells: Cells, sample: Sample, value: Floats) -> Iterator[tuple[Floats, Floats]]:
     """For each projection: Σ w·x of its variables by unit (P, units), and coefficients of each domain (P, domains)."""
     done: list[tuple[Projection, Floats]] = []
     for one in sample.projections:
@@ -190,7 +186,7 @@ def replicate_values(statistic: Statistic, cells: Cells, sample: Sample) -> Floa
     if statistic.kind == "total":
         return x
     d = _replicate_sums(statistic.d, cells, sample)
-    return np.divide(x, d, out=np.full(x.shape, np.nan), where=d != 0)
+    return np.asarray(np.divide(x, d, out=np.full(x.shape, np.nan), where=d != 0))
 
 
 def _replicate_sums(variable: Variable, cells: Cells, sample: Sample) -> Floats:
@@ -220,4 +216,4 @@ def _design_effect(
     with np.errstate(divide="ignore", invalid="ignore"):
         simple = squares / whole / (n - 1) * (whole - n) / whole
         good = (n > 1) & (whole > n) & (simple > 0)
-        return np.where(good, variance / simple, np.nan)
+        return np.asarray(np.where(good, variance / simple, np.nan))

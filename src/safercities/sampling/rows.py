@@ -80,9 +80,7 @@ def rows(
     everybody = {id(one): float(result.deff[0]) for cells, one, result in found if not cells.axes}
     by_names = {(cells.names, id(one)): (cells, one, result) for cells, one, result in found}
     order = list(dict.fromkeys(id(one) for _, one, _ in found))
-    parts = [
-        _Part(*by_names[names, one], everybody[one]) for names in combinations for one in order
-    ]
+    parts = [_Part(*by_names[names, one], everybody[one]) for names in combinations for one in order]
     dimensions = list(dict.fromkeys(name for names in combinations for name in names))
     return _table(parts, dimensions, shown, "Taylor linearisation" if replicates is None else replicates.kind)
 
@@ -121,7 +119,7 @@ def _table(parts: Sequence[_Part], dimensions: Sequence[str], shown: Presentatio
         "deff": deff,
         "df": df,
     }
-    verdict, rule_flags, reasons = _judged(kinds, columns, effective, shown)
+    verdict, schemes, rule_flags, reasons = _judged(kinds, columns, effective, shown)
     flags |= rule_flags
     low = np.isin(verdict, ("warn", "withhold")) | (flags & (BIT["single_psu"] | BIT["zero_or_full"]) > 0)
     status = np.where(n == 0, "M", np.where(low, "U", "A"))
@@ -135,11 +133,7 @@ def _table(parts: Sequence[_Part], dimensions: Sequence[str], shown: Presentatio
         "note": pa.array(reasons, pa.string()),
         "coverage": answered,
     }
-    if shown.scheme is not None:
-        from safercities.sampling.rules import find_scheme
-
-        name = find_scheme(shown.scheme).name
-        columns["scheme"] = pa.array([name if one else None for one in verdict.tolist()], pa.string())
+    columns["scheme"] = pa.array([one or None for one in schemes], pa.string())
     columns |= {name: _codes(parts, name) for name in dimensions}
     for name in ("place", "period"):
         columns.setdefault(name, pa.repeat(pa.scalar(TOTAL), len(value)))
@@ -168,7 +162,13 @@ def _intervals(
     one_sided = np.zeros(len(value), dtype=bool)
     if share.any():
         got = intervals.proportion_interval(
-            shown.interval, value[share], se[share], n[share], df[share], level=shown.level, deff_elsewhere=elsewhere[share]
+            shown.interval,
+            value[share],
+            se[share],
+            n[share],
+            df[share],
+            level=shown.level,
+            deff_elsewhere=elsewhere[share],
         )
         lower[share], upper[share] = got.lower, got.upper
         effective[share], one_sided[share] = got.n_effective, got.one_sided
@@ -188,7 +188,7 @@ def _without_spread(
     still: NDArray[np.bool_],
     level: float,
 ) -> tuple[Floats, Floats]:
-    """Limits where the standard error is 0: nothing but zeros has the exact upper limit of no event; else there are none."""
+    """Limits where the standard error is 0: of nothing but zeros the exact upper limit of no event; else none."""
     counts = np.repeat([not part.statistic.negative and part.statistic.kind != "ratio" for part in parts], sizes)
     scale = np.concatenate(
         [part.result.denominator if part.statistic.kind == "total" else np.ones(part.cells.size) for part in parts]
@@ -203,13 +203,15 @@ def _without_spread(
 
 def _judged(
     kinds: NDArray[np.str_], columns: dict[str, object], effective: Floats, shown: Presentation
-) -> tuple[NDArray[np.str_], NDArray[np.int64], list[str]]:
-    """What the publication rules say: verdict (empty where none applies), flags, reasons."""
+) -> tuple[NDArray[np.str_], list[str], NDArray[np.int64], list[str]]:
+    """What the publication rules say: verdict (empty where none applies), name of the rules, flags, reasons."""
     size = len(kinds)
-    verdict, flags, reasons = np.full(size, "", dtype="<U8"), np.zeros(size, dtype=np.int64), [""] * size
+    verdict, flags = np.full(size, "", dtype="<U8"), np.zeros(size, dtype=np.int64)
+    names, reasons = [""] * size, [""] * size
     if shown.scheme is None:
-        return verdict, flags, reasons
+        return verdict, names, flags, reasons
     from safercities.sampling import publication
+    from safercities.sampling.rules import find_scheme
 
     for kind in dict.fromkeys(kinds.tolist()):
         at = np.flatnonzero(kinds == kind)
@@ -220,16 +222,20 @@ def _judged(
             return values / per if name in ("value", "se", "lower", "upper") else values
 
         incidence = kind == "mean" and shown.per != 1
+        spoken = "rate" if incidence else str(kind)
         facts = publication.Facts(
-            kind="rate" if incidence else str(kind), n_effective=effective[at],
+            kind=spoken,
+            n_effective=effective[at],
             **{name: taken(name) for name in ("value", "se", "lower", "upper", "n", "n_positive", "df", "deff")},
         )
         judged = publication.judge(shown.scheme, facts)
+        name = find_scheme(shown.scheme, spoken).name
         verdict[at] = [one or "" for one in judged.verdict]
         flags[at] = bits(list(judged.flags))
         for position, reason in zip(at.tolist(), judged.reasons, strict=True):
             reasons[position] = reason
-    return verdict, flags, reasons
+            names[position] = name if verdict[position] else ""
+    return verdict, names, flags, reasons
 
 
 def _unit(statistic: Statistic, per: float) -> str:

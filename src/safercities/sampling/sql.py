@@ -21,7 +21,7 @@ from safercities.engine.exact import Digits, Sum, digits, exact_text, joined, lo
 from safercities.engine.sql import in_order, quote
 from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.sampling.table import Respondents
-from safercities.sampling.units import Floats
+from safercities.sampling.units import Floats, Ints
 
 WEIGHT = "weight"
 _numbered = count()
@@ -178,9 +178,7 @@ class SqlTable:
         found = self._ask(f"SELECT {missing} AS missing, {negative} AS negative FROM {quote(self._source)}")
         for kind in ("missing", "negative"):
             if rows := int(found[kind]):
-                raise SafercitiesError(
-                    problem(f"survey-weight-{kind}", file=self.file, column=self.weight, rows=rows)
-                )
+                raise SafercitiesError(problem(f"survey-weight-{kind}", file=self.file, column=self.weight, rows=rows))
 
     def _ask(self, text: str) -> dict[str, float]:
         row: dict[str, float] = self.engine.run(text).to_pylist()[0]
@@ -337,6 +335,7 @@ class SqlRespondents(Respondents):
         raise UsageError(problem("survey-rows-needed", file=self.file, what=f"the column {name}", engine=self._engine))
 
 
-def positions(column: pa.ChunkedArray, values: pa.Array) -> np.ndarray:
+def positions(column: pa.ChunkedArray, values: pa.Array) -> Ints:
     """Where each item of a column stands in a list of distinct values; missing ones match a missing value."""
-    return pc.index_in(column, value_set=values.cast(column.type)).to_numpy(zero_copy_only=False)
+    found: Ints = pc.index_in(column, value_set=values.cast(column.type)).to_numpy()
+    return found

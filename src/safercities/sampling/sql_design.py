@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -10,32 +10,27 @@ from typing import Any, get_args
 import numpy as np
 import pyarrow as pa
 
-from safercities.engine.duck import Duck, Engine
-from safercities.engine.exact import Sum
-from safercities.engine.sql import quote
+from safercities.engine.duck import Engine
 from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.sampling.build import build
-from safercities.sampling.design import Breakdowns, Design, _choice, _several
+from safercities.sampling.design import Design, _choice, _several
 from safercities.sampling.estimators import Result, Sample, estimate
 from safercities.sampling.spec import Lonely, Missing
-from safercities.sampling.sql import WEIGHT, SqlRespondents, SqlTable, Term, Value, positions
+from safercities.sampling.sql import SqlRespondents, SqlTable, positions
+from safercities.sampling.sql_statistics import Bundle, Draft, draft, finished
 from safercities.sampling.statistics import Kind, Statistic
 from safercities.sampling.sums import Axis, Cells, Dense, Sparse, Variable, families, make_cells
 from safercities.sampling.table import Respondents
+from safercities.sampling.table import _arrow as as_arrow
 from safercities.sampling.units import Floats, Ints
 
-#: Sums of squares may lose the last bits of the smallest terms: they only say how large the design effect is.
-SQUARE_DIGITS = 3
 #: Most cells (sampling units × domains) of a table of sums that comes home.
 CELLS_AT_HOME = 1 << 21
-_NO_ROWS = np.zeros(0)
-_NO_PLACES = np.zeros(0, dtype=np.int64)
 
 
 def engine_survey(
     source: Any,
     engine: Engine,
-    *,
     weight: str | None,
     strata: str | None,
     psu: str | None,
@@ -73,9 +68,11 @@ def engine_survey(
 
 
 def _files(source: Any) -> pa.Table | list[Path]:
-    if isinstance(source, pa.Table):
-        return source
-    return [Path(one) for one in ([source] if isinstance(source, str | Path) else source)]
+    if isinstance(source, str | Path):
+        return [Path(source)]
+    if isinstance(source, list | tuple):
+        return [Path(one) for one in source]
+    return as_arrow(source)
 
 
 def _unit_rows(table: SqlTable, fpc: Sequence[str]) -> pa.Table:
@@ -88,8 +85,14 @@ def _unit_rows(table: SqlTable, fpc: Sequence[str]) -> pa.Table:
         if len(wrong):
             at = int(wrong[0])
             raise SafercitiesError(
-                problem("survey-fpc-differs", file=table.file, column=name, stratum=found.column(0)[at].as_py(),
-                        low=least[at], high=most[at])
+                problem(
+                    "survey-fpc-differs",
+                    file=table.file,
+                    column=name,
+                    stratum=found.column(0)[at].as_py(),
+                    low=least[at],
+                    high=most[at],
+                )
             )
         columns.append(pa.chunked_array([pa.array(least)]))
     return pa.table(columns, names=[*table.ids, *fpc])
@@ -97,7 +100,7 @@ def _unit_rows(table: SqlTable, fpc: Sequence[str]) -> pa.Table:
 
 def _without_rows(sample: Sample) -> Sample:
     """The units; weights of rows are not here, and whoever uses them sees it."""
-    return Sample(sample.units, _NO_PLACES, np.full(1, np.nan))
+    return Sample(sample.units, np.zeros(0, dtype=np.int64), np.full(1, np.nan))
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,15 +141,6 @@ def _places(own: Design, groups: pa.Table, ids: Sequence[str]) -> Places:
     keys = _one_key(columns, values)
     sorting = np.argsort(keys)
     return Places(values, keys[sorting], unit[sorting])
-
-
-@dataclass(frozen=True, eq=False)
-class Bundle:
-    """All sums that one statistic needs, by the names that the estimators call them."""
-
-    values: tuple[Value, ...]
-    terms: dict[str, Term]
-    sums: dict[str, Sum]
 
 
 class Fetched:
@@ -233,7 +227,7 @@ class SqlDesign(Design):
             own = Respondents(pa.table({name: distinct}))
             own.file = self.table.file
             self._axes[name] = made = own.axis(name)
-            self._codes[name] = (distinct.combine_chunks(), made.codes)
+            self._codes[name] = (distinct.combine_chunks(), np.asarray(made.codes, dtype=np.int64))
         return self._axes[name]
 
     def codes_of(self, name: str, column: pa.ChunkedArray) -> Ints:
@@ -283,12 +277,9 @@ class SqlDesign(Design):
         """The outcomes as things to estimate; what they are made of is kept in `bundles`."""
         _choice("rule for missing answers", missing, get_args(Missing))
         asked = None if among is None else self._asked_text(among)
-        drafts = [
-            _draft(self.table, number, name, denominator, asked, missing, among or "")
-            for number, name in enumerate(_several(outcomes))
-        ]
-        self.table.learn([value for draft in drafts for value in draft.values])
-        return [self._statistic(kind, draft, missing) for draft in drafts]
+        drafts = [draft(self.table, name, denominator, asked, missing, among or "") for name in _several(outcomes)]
+        self.table.learn([value for one in drafts for value in one.values])
+        return [self._statistic(kind, one, missing) for one in drafts]
 
     def _asked_text(self, name: str) -> str:
         text = self.table.number(name)
@@ -297,113 +288,7 @@ class SqlDesign(Design):
             raise SafercitiesError(problem(code, file=self.table.file, column=name, name=name, rows=wrong))
         return f"({text}) = 1"
 
-    def _statistic(self, kind: Kind, draft: Draft, missing: Missing) -> Statistic:
-        bundle, statistic = _finished(self.table, kind, draft, missing)
+    def _statistic(self, kind: Kind, one: Draft, missing: Missing) -> Statistic:
+        bundle, statistic = finished(self.table, kind, one, missing)
         self.bundles[statistic.x.name] = bundle
         return statistic
-
-
-@dataclass(frozen=True)
-class Draft:
-    """An outcome, its denominator and who did not answer, as values of which nothing is known yet."""
-
-    name: str
-    among: str
-    by: str
-    x: Value
-    d: Value | None
-    unanswered: Value
-
-    @property
-    def values(self) -> tuple[Value, ...]:
-        """All of them."""
-        return tuple(one for one in (self.x, self.d, self.unanswered) if one is not None)
-
-
-def _draft(
-    table: SqlTable, number: int, name: str, by: str | None, asked: str | None, missing: Missing, among: str
-) -> Draft:
-    """SQL for an outcome: x where it counts, else nothing."""
-    x = table.number(name)
-    d = None if by is None else table.number(by)
-    unknown = f"({x}) IS NULL" + ("" if d is None else f" OR ({d}) IS NULL")
-    asks = asked or "1 = 1"
-    counts, gap = f"({asks}) AND NOT ({unknown})", f"({asks}) AND ({unknown})"
-    if missing == "no":
-        counts, gap = asks, "1 = 0"
-        x, d = f"CASE WHEN {unknown} THEN 0E0 ELSE {x} END", d and f"COALESCE({d}, 0E0)"
-
-    def where(condition: str, text: str) -> Value:
-        return table.value(f"CASE WHEN {condition} THEN {text} END")
-
-    return Draft(name, among, by or "", where(counts, x), d and where(counts, d), where(gap, "1E0"))
-
-
-def _refuse(table: SqlTable, kind: Kind, draft: Draft, missing: Missing) -> None:
-    """What may not be in an outcome."""
-    said = {"file": table.file, "column": draft.name, "name": draft.name}
-    facts, gaps = table.facts[draft.x.name], table.facts[draft.unanswered.name].known
-    if gaps and missing == "fail":
-        raise SafercitiesError(problem("survey-answers-missing", **said, rows=gaps))
-    for value, name in ((draft.x, draft.name), (draft.d, draft.by)):
-        if value and (infinite := table.facts[value.name].infinite):
-            raise SafercitiesError(
-                problem("survey-infinite", file=table.file, column=name, name=name, rows=infinite)
-            )
-    if kind == "proportion" and not facts.binary:
-        raise SafercitiesError(problem("survey-not-zero-one", **said, rows=facts.other))
-
-
-def _finished(table: SqlTable, kind: Kind, draft: Draft, missing: Missing) -> tuple[Bundle, Statistic]:
-    """A statistic, and the sums that it needs, now that the facts of its values are known."""
-    _refuse(table, kind, draft, missing)
-    facts, gaps, x = table.facts[draft.x.name], table.facts[draft.unanswered.name].known, draft.x.name
-    label = f"{draft.name} of {draft.among} {missing}" + (f" by {draft.by}" if draft.d else "")
-    binary = facts.binary and draft.d is None
-    some = None if facts.known == table.rows else f"{quote(x)} IS NOT NULL"
-    base = Variable("weights:" + ("" if some is None else x), None, _NO_ROWS)
-    terms = {WEIGHT: table.product([])}
-    sums = {base.name: Sum(WEIGHT, some), f"n:{base.name}": Sum(None, some)}
-    variable = Variable(f"x:{label}", None, _NO_ROWS)
-    sums[f"positive:{variable.name}"] = Sum(None, f"{quote(x)} > 0")
-    if gaps:
-        sums[f"unanswered:{variable.name}"] = Sum(None, f"{quote(draft.unanswered.name)} IS NOT NULL")
-    if binary:
-        sums[variable.name] = Sum(WEIGHT, f"{quote(x)} = 1")
-    else:
-        terms[f"t{x}"] = table.product([x])
-        sums[variable.name] = Sum(f"t{x}", None)
-    below = base
-    if draft.d is not None:
-        below = Variable(f"d:{label}", None, _NO_ROWS)
-        terms[f"t{draft.d.name}"] = table.product([draft.d.name])
-        sums[below.name] = Sum(f"t{draft.d.name}", None)
-    bundle = Bundle(draft.values, terms, sums)
-    centre = 0.0
-    if not binary:
-        centre, bundle = _with_squares(table, draft, bundle, variable, below)
-    squares = tuple(_NO_ROWS for name in bundle.sums if name.startswith("square"))
-    statistic = Statistic(
-        draft.name, kind, variable, below, base, _NO_PLACES, np.zeros(min(gaps, 1), dtype=np.int64), binary,
-        facts.below, centre, squares,
-    )
-    return bundle, statistic
-
-
-def _with_squares(
-    table: SqlTable, draft: Draft, bundle: Bundle, x: Variable, d: Variable
-) -> tuple[float, Bundle]:
-    """The mean of all, and the bundle with sums of squares around it."""
-    whole = table.sums([], bundle.values, bundle.terms, {name: bundle.sums[name] for name in (x.name, d.name)})
-    above, below = (float(whole.column(name).to_numpy().sum()) for name in (x.name, d.name))
-    centre = above / below if below else 0.0
-    size = f"{centre:.17e}".replace("e", "E")
-    e = table.value(f"({draft.x.text}) - ({size})" + (f" * ({draft.d.text})" if draft.d else ""))
-    table.learn([e])
-    pairs = [(e, e)] if draft.d is None else [(e, e), (e, draft.d), (draft.d, draft.d)]
-    terms, sums = dict(bundle.terms), dict(bundle.sums)
-    for number, (one, other) in enumerate(pairs):
-        name = f"t{one.name}{other.name}"
-        terms[name] = table.product([one.name, other.name], SQUARE_DIGITS)
-        sums[f"square{number}:{x.name}/{d.name}"] = Sum(name, None)
-    return centre, Bundle((*bundle.values, e), terms, sums)

@@ -67,10 +67,7 @@ class Statistic:
 
     def squared(self, cells: Cells, value: Floats, x: Floats, d: Floats) -> Floats:
         """Σ w·e² of each domain, e being x less its own mean (ratio: x − value·d); shape (domains,)."""
-        if self.kind == "total":
-            mean = np.divide(x, d, out=np.zeros(cells.size), where=d > 0)
-        else:
-            mean = np.nan_to_num(value)
+        mean = np.nan_to_num(value) if self.kind != "total" else np.divide(x, d, out=np.zeros(cells.size), where=d > 0)
         if self.binary:
             return x * (1 - mean)
         sums = [
@@ -133,7 +130,7 @@ def statistic(
         wrong = int(np.sum((x != 0) & (x != 1)))
         raise SafercitiesError(problem("survey-not-zero-one", file=file, column=name, name=name, rows=wrong))
     label = name + (f" among {among_name}" if among is not None else "") + (f" {missing}" if missing != "omit" else "")
-    whole = f"weights:{among_name}:{'' if rows is None or among is not None and known.all() else label}"
+    whole = f"weights:{among_name}:{'' if rows is None or (among is not None and known.all()) else label}"
     base = Variable(whole, rows, w)
     positive = np.flatnonzero(x > 0) if rows is None else rows[x > 0]
     if by is not None:
@@ -150,9 +147,7 @@ def statistic(
     )
 
 
-def _squares(
-    kind: Kind, x: Floats, d: Floats | None, w: Floats, binary: bool
-) -> tuple[float, Sequence[Floats]]:
+def _squares(kind: Kind, x: Floats, d: Floats | None, w: Floats, binary: bool) -> tuple[float, Sequence[Floats]]:
     if binary or not len(x):
         return 0.0, [w * x * 0, w * x * 0, w * x * 0] if not binary else []
     below = float(np.sum(w if d is None else w * d))

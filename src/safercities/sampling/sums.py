@@ -1,8 +1,8 @@
-"""The small table: totals of each variable by sampling unit and domain, for every breakdown, in one pass over the rows.
+"""The small table: totals of each variable by sampling unit and domain, for every breakdown, in one pass over rows.
 
-A *domain* is one cell of a breakdown. Its totals stand in a matrix domains × units while that is not much larger than the
-rows (`Dense`), else in a list of the pairs that occur (`Sparse`). Units without members of a domain count as zeros of the
-full design in both.
+A *domain* is one cell of a breakdown. Its totals stand in a matrix domains × units while that is not much larger than
+the rows (`Dense`), else in a list of the pairs that occur (`Sparse`). Units without members of a domain count as zeros
+of the full design in both.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,9 +87,9 @@ class Cells:
         return math.prod(self.shape)
 
     @cached_property
-    def domain(self) -> Ints:
+    def domain(self) -> NDArray[Any]:
         """Domain of each row."""
-        at = np.zeros(len(self.unit), dtype=np.int16 if self.size < 2**15 else np.int64)
+        at: NDArray[Any] = np.zeros(len(self.unit), dtype=np.int16 if self.size < 2**15 else np.int64)
         for axis in self.axes:
             at *= len(axis.labels)
             at += axis.codes
@@ -96,12 +97,14 @@ class Cells:
 
     def codes(self) -> list[Ints]:
         """Code of each domain along each dimension."""
-        return [part.astype(np.int64) for part in np.unravel_index(np.arange(self.size), self.shape)] if self.axes else []
+        return (
+            [part.astype(np.int64) for part in np.unravel_index(np.arange(self.size), self.shape)] if self.axes else []
+        )
 
     def forget(self, *names: str) -> None:
         """Let go of the totals of variables that are not needed again."""
-        for name in [known for known in self._kept if known.rsplit("/", 1)[-1] in names]:
-            del self._kept[name]
+        for name in names:
+            self._kept.pop(f"unit/{name}", None)
 
     def _keep(self, key: str, make: Callable[[], Floats]) -> Floats:
         if key not in self._kept:
@@ -109,14 +112,14 @@ class Cells:
         return self._kept[key]
 
     def _from_parent(self, matrix: Floats) -> Floats:
-        """Sums over the dimensions that the parent has and this breakdown lacks; the first axis is the parent's domains."""
+        """Sums over the dimensions that only the parent has; the first axis is the parent's domains."""
         assert self.parent is not None  # noqa: S101 - callers check
         gone = tuple(number for number, name in enumerate(self.parent.names) if name not in self.names)
         rest = matrix.shape[1:]
         summed = matrix.reshape(*self.parent.shape, *rest).sum(axis=gone)
         left = [name for name in self.parent.names if name in self.names]
         ordered = [left.index(name) for name in self.names]
-        return summed.transpose(*ordered, *range(len(left), summed.ndim)).reshape(self.size, *rest)
+        return np.asarray(summed.transpose(*ordered, *range(len(left), summed.ndim)).reshape(self.size, *rest))
 
     def by_domain(self, name: str, rows: Ints | None, values: Floats | None) -> Floats:
         """Sums over the rows of each domain; without values: how many rows. Shape (domains,)."""
@@ -180,7 +183,7 @@ class Dense(Cells):
                 return self._from_parent(self.parent.totals(variable))
             key = self._key if variable.rows is None else self._key[variable.rows]
             flat = np.bincount(key, weights=variable.values, minlength=self.units.size * self.size)
-            return flat.reshape(self.size, self.units.size)
+            return np.asarray(flat.reshape(self.size, self.units.size), dtype=np.float64)
 
         return self._keep(f"unit/{variable.name}", make)
 
@@ -197,7 +200,7 @@ class Dense(Cells):
         some = totals != 0
         psus = np.logical_or.reduceat(some, first.starts, axis=1) if len(self.units.stages) > 1 else some
         strata = np.logical_or.reduceat(psus, first.groups, axis=1)
-        return psus.sum(axis=1), strata.sum(axis=1), strata[:, first.lonely].any(axis=1)
+        return psus.sum(axis=1), strata.sum(axis=1), np.asarray(strata[:, first.lonely].any(axis=1))
 
     def columns(self, totals: Floats, domains: Ints) -> Floats:
         return totals[domains]
@@ -218,12 +221,13 @@ class Sparse(Cells):
 
         def make() -> Floats:
             pair = self._pairs[2] if variable.rows is None else self._pairs[2][variable.rows]
-            return np.bincount(pair, weights=variable.values, minlength=len(self._pairs[0]))
+            sums = np.bincount(pair, weights=variable.values, minlength=len(self._pairs[0]))
+            return np.asarray(sums, dtype=np.float64)
 
         return self._keep(f"unit/{variable.name}", make)
 
     def sum(self, totals: Floats) -> Floats:
-        return np.bincount(self._pairs[1], weights=totals, minlength=self.size)
+        return np.asarray(np.bincount(self._pairs[1], weights=totals, minlength=self.size), dtype=np.float64)
 
     @cached_property
     def _stage_pairs(self) -> list[tuple[Ints, Ints, Ints, Ints, Ints]]:
@@ -253,10 +257,10 @@ class Sparse(Cells):
             inside = np.add.reduceat(squares, tops) if len(tops) else np.zeros(0)
             # units of the group without members of the domain are zeros: they lie one mean away
             whole = inside + (stage.drawn[top] - filled) * mean**2
-            part = np.bincount(its_domain, weights=whole * stage.scale[top], minlength=self.size)
+            part: Floats = np.bincount(its_domain, weights=whole * stage.scale[top], minlength=self.size) * 1.0
             if self.units.rule == "average" and stage.lonely.any():
                 some = np.logical_or.reduceat(np.logical_or.reduceat(members != 0, starts), tops)
-                part *= self._averaged(top, its_domain, some, stage)
+                part = part * self._averaged(top, its_domain, some, stage)
             total += part
         return total
 
@@ -264,7 +268,7 @@ class Sparse(Cells):
         groups = np.bincount(domain[some], minlength=self.size).astype(float)
         lonely = np.bincount(domain[some & stage.lonely[top]], minlength=self.size)
         seen = groups - lonely
-        return np.divide(groups, seen, out=np.full(self.size, np.nan), where=seen > 0)
+        return np.asarray(np.divide(groups, seen, out=np.full(self.size, np.nan), where=seen > 0))
 
     def _find_present(self, totals: Floats) -> tuple[Ints, Ints, NDArray[np.bool_]]:
         first = self.units.stages[0]

@@ -106,8 +106,13 @@ class Respondents:
         """A column as numbers, NaN where empty, in the order of the table."""
         column = self.raw(name)
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-                or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
+        if not (
+            pa.types.is_integer(kind)
+            or pa.types.is_floating(kind)
+            or pa.types.is_boolean(kind)
+            or pa.types.is_decimal(kind)
+            or pa.types.is_null(kind)
+        ):
             raise SafercitiesError(problem(code, file=self.file, column=name, name=name))
         if kind is not column.type:
             column = column.cast(kind)

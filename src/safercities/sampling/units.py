@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,14 +158,14 @@ class Units:
             mean = split.mean(axis=2, keepdims=True)
             if self.rule == "adjust":
                 mean[:, stage.lonely] = 0  # deviations from the mean of all, which is 0 for residuals
-            return ((split - mean) * root[:, None]).reshape(z.shape)
+            return np.asarray(((split - mean) * root[:, None]).reshape(z.shape))
         mean = np.add.reduceat(z, stage.groups, axis=1) / drawn
         if self.rule == "adjust":
             mean[:, stage.lonely] = 0
-        return (z - mean[:, stage.group_of]) * root[stage.group_of]
+        return np.asarray((z - mean[:, stage.group_of]) * root[stage.group_of])
 
     def _factor(self, members: Floats, stage: Stage) -> Floats | float:
-        """What the variance is multiplied by, so that lonely groups get the average of the others where that is the rule."""
+        """What the variance is multiplied by, so that lonely groups get the average of the others."""
         if self.rule != "average" or not stage.lonely.any():
             return 1.0
         there = np.logical_or.reduceat(np.logical_or.reduceat(members != 0, stage.starts, axis=1), stage.groups, axis=1)
@@ -182,7 +183,7 @@ def averaged(present: NDArray[np.bool_], stage: Stage) -> Floats:
     some = present.sum(axis=1).astype(float)
     lonely = (present & stage.lonely).sum(axis=1)
     seen = some - lonely
-    return np.divide(some, seen, out=np.full(len(some), np.nan), where=seen > 0)
+    return np.asarray(np.divide(some, seen, out=np.full(len(some), np.nan), where=seen > 0))
 
 
 def make_units(
@@ -283,19 +284,27 @@ def _stage(
 
 
 def _population(
-    size: Floats, new: NDArray[np.bool_], drawn: Ints, stratum: Ints, names: Sequence[str], file: str
+    size: Floats, new: NDArray[np.bool_], drawn: Ints, stratum: NDArray[Any], names: Sequence[str], file: str
 ) -> Floats:
     """Units in the population of each group, from sizes or shares given row by row."""
     first = np.flatnonzero(new)
     low, high = np.minimum.reduceat(size, first), np.maximum.reduceat(size, first)
     if wrong := np.flatnonzero(~(low == high) | ~(low > 0)).tolist():
         name = names[int(stratum[wrong[0]]) - 1]
-        raise SafercitiesError(problem("survey-fpc-differs", file=file, stratum=name, low=low[wrong[0]], high=high[wrong[0]]))
+        raise SafercitiesError(
+            problem("survey-fpc-differs", file=file, stratum=name, low=low[wrong[0]], high=high[wrong[0]])
+        )
     shares = (low < 1) | ((low == 1) & (drawn > 1))
     population = np.where(shares, drawn / low, low)
     if wrong := np.flatnonzero(population < drawn * (1 - 1e-12)).tolist():
         name = names[int(stratum[wrong[0]]) - 1]
         raise SafercitiesError(
-            problem("survey-fpc-small", file=file, stratum=name, size=f"{population[wrong[0]]:g}", drawn=int(drawn[wrong[0]]))
+            problem(
+                "survey-fpc-small",
+                file=file,
+                stratum=name,
+                size=f"{population[wrong[0]]:g}",
+                drawn=int(drawn[wrong[0]]),
+            )
         )
     return population
