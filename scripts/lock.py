@@ -1,7 +1,7 @@
 """Write the requirements*.lock from pyproject.toml: every platform, hashes, no addresses.
 
-requirements.lock holds what everybody needs. Spark and the peers of the benchmarks are large and rarely needed: each has
-a file with what it needs beyond requirements.lock, in versions that fit it.
+requirements.lock holds what everybody needs. Spark and the peers of the benchmarks are large and rarely needed: each
+has a file with what it needs beyond requirements.lock, in versions that fit it.
 """
 
 from __future__ import annotations

@@ -145,8 +145,8 @@ class MarginFrom(Spec):
     )
     totals: dict[str, float] | None = Field(
         default=None,
-        description='People in each category, by its code: {F = 1200, M = 1100}; by several breakdowns: {"F|Y15T24" = '
-        "210, …}.",
+        description="People in each category, by its code: `{F = 1200, M = 1100}`; with several breakdowns they have "
+        '| between: `{"F|Y15T24" = 210, …}`.',
     )
     source: str | None = Field(default=None, description="Or the source of a population that has these totals.")
     period: str | None = Field(default=None, description="Year of that population; default: the survey's own.")

@@ -1,8 +1,9 @@
 """Sums of fractions that are exact, so that they do not depend on the order of adding, nor on the engine.
 
-Floating sums differ in their last digits from engine to engine, and from run to run where many processors add. Here each
-term is cut into digits to a base of 2^bits, which are whole numbers; engines add these without rounding, in 64 bits. All
-that is done to a term is multiplying by powers of two, rounding down and taking what is left: exact in IEEE arithmetic.
+Floating sums differ in their last digits from engine to engine, and from run to run where many processors add. Here
+each term is cut into digits to a base of 2^bits, which are whole numbers; engines add these without rounding, in 64
+bits. All that is done to a term is multiplying by powers of two, rounding down and taking what is left: exact in IEEE
+arithmetic.
 """
 
 from __future__ import annotations

@@ -24,14 +24,16 @@ def quote(name: str) -> str:
 
 
 def group_text(source: str, keys: Sequence[str], sums: Sequence[str], where: str | None = None) -> str:
-    """Sums by keys, in the order of the keys (text by its bytes, missing keys last); cells without any sum are left out.
+    r"""Sums by keys; cells in which every sum is zero are left out.
 
-    The sums are cast to 64-bit integers, which both engines refuse to do, loudly, where a sum does not fit.
+    The order is that of the keys: text by its bytes, missing keys last. The sums are cast to 64-bit integers, which both
+    engines refuse to do, loudly, where a sum does not fit.
 
     Examples
     --------
-    >>> print(group_text("t", ["a"], ["n"]))
-    SELECT "a", CAST(COALESCE(SUM("n"), 0) AS BIGINT) AS "n" FROM "t" GROUP BY "a" HAVING SUM("n") <> 0 ORDER BY "a" NULLS LAST
+    >>> print(group_text("t", ["a"], ["n"]).replace(" GROUP BY", "\nGROUP BY"))
+    SELECT "a", CAST(COALESCE(SUM("n"), 0) AS BIGINT) AS "n" FROM "t"
+    GROUP BY "a" HAVING SUM("n") <> 0 ORDER BY "a" NULLS LAST
     >>> print(group_text("t", [], ["n"]))
     SELECT CAST(COALESCE(SUM("n"), 0) AS BIGINT) AS "n" FROM "t"
     """

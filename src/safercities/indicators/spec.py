@@ -95,7 +95,8 @@ class Version(Spec):
     )
     denominator: Denominator = Field(
         description="Over what: `population` (person-years); `respondents` (all of a survey); `{ any = … }`, "
-        "`{ all = … }` or `{ none = … }` (those respondents only); `{ mean = … }` (in a ratio); `none`."
+        "`{ all = … }` or `{ none = … }` (those respondents only; who gave no answer is not among them); "
+        "`{ mean = … }` (in a ratio); `none`."
     )
     missing: Literal["omit", "no"] = Field(
         default="omit",

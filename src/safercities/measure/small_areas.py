@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ from safercities.measure.members import COUNTED, grouped, last_day
 from safercities.measure.upward import LASTING
 from safercities.model import quality
 from safercities.model.errors import UsageError, problem
-from safercities.model.estimates import Estimates
+from safercities.model.estimates import Estimates, schema
 from safercities.places.hierarchy import Hierarchy
 from safercities.sampling.small_areas import FayHerriot, Method, fay_herriot
 
@@ -28,6 +28,9 @@ METHODS: dict[Method, str] = {
 }
 #: No model is fitted to fewer usable areas than its coefficients and these: six, where there is no covariate.
 SPARE_AREAS = 5
+#: Whether the variance of a respondent is taken as the same in every area, or as each area's own estimate says.
+Variances = Literal["pooled", "direct"]
+_OWN = frozenset(schema().names)
 _SERIES = ("indicator", "version", "period", "source", "unit", "method")
 
 
@@ -37,21 +40,26 @@ def fay_herriot_rows(
     *,
     covariates: Mapping[str, Mapping[str, float]] | None = None,
     method: Method = "reml",
+    variances: Variances = "pooled",
     level: float = 0.95,
 ) -> Estimates:
     """Fay–Herriot estimates for the direct survey estimates by place, flagged `smoothed`; only the new rows.
 
     Rules
     -----
-    - One model for each indicator, version, period, breakdown, source, unit, method and level of places. Direct rows are
-      those with degrees of freedom; totals are not modelled. `_U` places are no areas.
+    - One model for each indicator, version, period, breakdown, source, unit, method and level of places. Direct rows
+      are those with degrees of freedom; totals are not modelled. `_U` places are no areas.
     - Where fewer than the coefficients + `SPARE_AREAS` areas have a usable direct estimate there are no rows.
-    - A direct estimate of 0 % or 100 % has an estimated variance of 0, which is not certainty. Leaving it out would push
-      all others away from the edge: it takes part with the areas' pooled variance, Σ n (n ψ) / Σ n divided by its n.
+    - The model wants known variances; those of a few respondents are not. A place where few said yes by chance has a
+      small estimated variance too, so the model would trust it most: simulated districts of 20 to 80 respondents with a
+      true mean of 5 % came out at 3.6 %, and their 95 % intervals held the truth in 62 of 100 cases. So the variance of
+      a respondent is taken as the same everywhere (`pooled`): ψ = Σ n (n se²) / Σ n, over the area's own n; with it the
+      mean came out right, and intervals held in 92 of 100. `direct` takes se² as it is, and the pooled one where it is
+      0 (nobody, or everybody, said yes: that is not certainty).
     - A place whose estimate rests on one sampling unit, or that has none, gets the synthetic estimate, flagged
       `synthetic`, with `obs_status` I. So every place of the level that existed on the period's last day has a row.
     - Estimates and limits are cut to what can be (0 to 100 %, no negative rate); the note says where the estimate was.
-    - Limits are normal: ± z √MSE. They take the direct variances as known.
+    - Limits are normal: ± z √MSE. They take the variances as known.
     - The publication rules speak of direct estimates: `verdict` is null.
 
     Parameters
@@ -60,6 +68,8 @@ def fay_herriot_rows(
         Name → place → value, for every place of the level; default: the common mean alone.
     method
         reml, ml or moment.
+    variances
+        pooled or direct.
     level
         Confidence level.
 
@@ -88,7 +98,7 @@ def fay_herriot_rows(
     for number in range(len(first)):
         members = direct.filter(pa.array(group == number)).to_pylist()
         for one in levels:
-            rows.extend(_modelled(members, tree, one, covariates or {}, method, level, estimates.dimensions))
+            rows.extend(_modelled(members, tree, one, covariates or {}, method, variances, level))
     return Estimates.from_rows(rows, estimates.dimensions).sort()
 
 
@@ -120,16 +130,16 @@ def _modelled(
     place_level: str,
     covariates: Mapping[str, Mapping[str, float]],
     method: Method,
+    variances: Variances,
     level: float,
-    dimensions: tuple[str, ...],
 ) -> Iterator[dict[str, Any]]:
     """Rows of one model, if there are areas enough for it."""
-    areas = _areas(members, tree, place_level)
+    areas = _areas(members, tree, place_level, variances)
     if areas.usable < 1 + len(covariates) + SPARE_AREAS:
         return
     x = np.column_stack([np.ones(len(areas.places)), *_columns(covariates, areas.places, place_level)])
     fit = fay_herriot(areas.direct, areas.variance, x, method=method)
-    same = {name: members[0][name] for name in (*_SERIES, *dimensions) if name != "method"}
+    same = {name: members[0][name] for name in members[0] if name in _SERIES or name not in _OWN}
     for at, (place, own) in enumerate(zip(areas.places, areas.rows, strict=True)):
         yield (
             same
@@ -138,7 +148,7 @@ def _modelled(
         )
 
 
-def _areas(members: list[dict[str, Any]], tree: Hierarchy, level: str) -> _Areas:
+def _areas(members: list[dict[str, Any]], tree: Hierarchy, level: str, variances: Variances) -> _Areas:
     by_place = {row["place"]: row for row in members}
     day = last_day(members[0]["period"])
     places = [place.id for place in tree.at_level(level) if tree.valid_on(place.id, day)]
@@ -147,9 +157,10 @@ def _areas(members: list[dict[str, Any]], tree: Hierarchy, level: str) -> _Areas
     single = np.array(["single_psu" in (row.get("quality") or "").split() for row in rows], dtype=bool)
     variance = np.where(single, np.nan, se**2)
     known = np.isfinite(value) & np.isfinite(variance) & (n > 0)
-    pooled = (n * n * variance)[known].sum() / n[known].sum() if known.any() else np.nan
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.where(known & (variance == 0), pooled / n, variance)
+    if known.any():
+        pooled = (n * n * variance)[known].sum() / n[known].sum()
+        at = known if variances == "pooled" else known & (variance == 0)
+        variance[at] = pooled / n[at]
     return _Areas(places, rows, value, variance)
 
 

@@ -66,7 +66,7 @@ def _margin(design: Design, names: tuple[str, ...], totals: Mapping[Any, float])
     axes = [design.axis(name) for name in names]
     codes, used = margins.crossed([axis.codes.astype(np.int64) for axis in axes])
     seen = [_key(axes, row) for row in used.T.tolist()]
-    wanted = {_plain(key): float(total) for key, total in totals.items()}
+    wanted = {_plain(key): total for key, total in totals.items()}
     return margins.of_codes(" × ".join(names), codes, seen, wanted, file=design.respondents.file)
 
 

@@ -64,7 +64,8 @@ def _in_order(
             at = np.searchsorted(stage.starts, unit, side="right") - 1
             drawn = stage.drawn[stage.group_of[at]]
             given = size[order]
-            made *= np.where((given < 1) | ((given == 1) & (drawn > 1)), 1 / given, given / drawn)
+            share = (given < 1) | ((given == 1) & (drawn > 1))
+            made *= np.where(np.isinf(given), 1, np.where(share, 1 / given, given / drawn))  # inf: all of a certain PSU
     return made
 
 
@@ -81,16 +82,20 @@ def _weights(respondents: Respondents, name: str | None) -> Floats | None:
     return weights
 
 
-def _at(respondents: Respondents, code: str, column: str, where: NDArray[np.bool_], **details: Any) -> Problem:
-    """A problem with a column, at the first row (counted from 1) where it is met."""
-    return problem(code, file=respondents.file, column=column, row=int(np.flatnonzero(where)[0]) + 1, **details)
+def _at(
+    respondents: Respondents, code: str, column: str, where: NDArray[np.bool_], kept: Ints | None = None, **details: Any
+) -> Problem:
+    """A problem with a column, at the first row where it is met: counted from 1, in a CSV file as a spreadsheet shows it."""
+    first = int(np.flatnonzero(where)[0])
+    row = (first if kept is None else int(kept[first])) + respondents.first_row
+    return problem(code, file=respondents.file, column=column, row=row, **details)
 
 
 def _codes(respondents: Respondents, name: str, unit: str, kept: Ints | None) -> tuple[Ints, list[str]]:
     codes, labels = respondents.own_codes(name)
     codes = codes if kept is None else codes[kept]
     if missing := int((codes < 0).sum()):
-        raise SafercitiesError(_at(respondents, "survey-id-missing", name, codes < 0, rows=missing, unit=unit))
+        raise SafercitiesError(_at(respondents, "survey-id-missing", name, codes < 0, kept, rows=missing, unit=unit))
     used, moved = np.unique(codes, return_inverse=True)
     return moved, [labels[one] for one in used.tolist()]
 
@@ -145,7 +150,12 @@ def _certain(
 ) -> tuple[list[Ints], list[Floats], list[str]]:
     """PSUs taken with certainty become strata, and their units of the next stage (or respondents) their PSUs."""
     given = respondents.own_numbers(name)
-    sure = (given if kept is None else given[kept]) == 1
+    given = given if kept is None else given[kept]
+    if wrong := int(np.sum((given != 0) & (given != 1))):
+        raise SafercitiesError(
+            problem("survey-certainty", file=respondents.file, column=name, name=name, rows=wrong)
+        )
+    sure = given == 1
     count = len(sure)
     deeper = [*ids[2:], np.arange(count)]
     stratum, psu = ids[0], ids[1]
@@ -156,9 +166,8 @@ def _certain(
     new_stratum = stratum.copy()
     new_stratum[sure] = len(labels) + moved
     shifted = [np.where(sure, deep + int(up.max()) + 1, up) for up, deep in zip(ids[1:], deeper, strict=True)]
-    moved_sizes = [
-        np.where(sure, after, size) for size, after in zip(sizes, [*sizes[1:], np.full(count, np.inf)], strict=True)
-    ]
+    later = [*sizes[1:], np.full(count, np.inf)]  # one longer than sizes where there are none
+    moved_sizes = [np.where(sure, after, size) for size, after in zip(sizes, later, strict=False)]
     used, compact = np.unique(new_stratum, return_inverse=True)
     everything = [*labels, *names]
     return [compact, *shifted], moved_sizes, [everything[one] for one in used.tolist()]

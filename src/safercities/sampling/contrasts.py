@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from safercities.model.errors import UsageError, problem
-from safercities.sampling.estimators import estimate, influences, replicate_values
+from safercities.sampling.estimators import NO_SPREAD, estimate, influences, replicate_values
 from safercities.sampling.statistics import Statistic
 from safercities.sampling.sums import Cells
 from safercities.sampling.units import Floats, Ints
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contrast:
-    """One group against another; nothing is known (NaN) where either has no respondent.
+    """One group against another; errors and limits are NaN where the answers of either show no spread.
 
     Parameters
     ----------
@@ -130,6 +130,8 @@ def _covariance(design: Design, statistic: Statistic, cells: Cells, value: Float
         return replicates.covariance(theta, value[chosen], design.sample.replicates)
     influence = influences(statistic, cells, design.sample, value, chosen)
     members = cells.columns(cells.totals(statistic.base), chosen).sum(axis=0)
+    if design.sample.projections:
+        members = np.ones_like(members)  # residuals reach beyond the groups
     return design.sample.units.covariance(influence, members)
 
 
@@ -164,11 +166,12 @@ def _contrast(
     first, second = values
     t = float(special.stdtrit(df, (1 + level) / 2)) if df > 0 else float("nan")
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
-    # no spread in either sample is no proof that there is none: nothing is said, rather than ± 0
-    se = float(np.sqrt(variance)) if variance > 0 else float("nan")
+    # no spread in one of the samples is no proof that there is none: nothing is said, rather than too narrow an interval
+    spread = min(covariance[0, 0] - (NO_SPREAD * first) ** 2, covariance[1, 1] - (NO_SPREAD * second) ** 2)
+    se = float(np.sqrt(variance)) if variance > 0 and spread > 0 else float("nan")
     difference = first - second
     ratio = first / second if second != 0 else float("nan")
-    log_se = _log_se(first, second, covariance)
+    log_se = _log_se(first, second, covariance) if spread > 0 else float("nan")
     half = float(np.exp(t * log_se))
     p = float(2 * special.stdtr(df, -abs(difference) / se)) if df > 0 and se > 0 else float("nan")
     return Contrast(

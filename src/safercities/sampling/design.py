@@ -237,6 +237,8 @@ class Design:
         """Weighted quantiles with Woodruff intervals; `method` says which quantile a row is."""
         from safercities.sampling.domain_quantiles import quantile_estimates
 
+        _level(level)
+        _choice("rule for degrees of freedom", df, get_args(DegreesOfFreedom))
         return quantile_estimates(self, _several(outcomes), _numbers(q), self.combinations(by), level, df)
 
     def contrast(
@@ -269,6 +271,7 @@ class Design:
         """
         from safercities.sampling.contrasts import contrasts
 
+        _level(level)
         made = self.statistics(kind, outcomes, denominator=denominator, among=among, missing=missing)
         names = (by,) if isinstance(by, str) else tuple(by)
         base = (against,) if isinstance(against, str) else None if against is None else tuple(against)
@@ -282,17 +285,21 @@ class Design:
 
         return adjust.poststratified(self, by, totals)
 
-    def rake(self, margins: Mapping[str | tuple[str, ...], Mapping[Any, float]]) -> Design:
-        """Weights tied to the population of several groupings at once: dimension (or tuple of them) → code → people."""
+    def rake(self, margins: Mapping[str | tuple[str, ...], Mapping[Any, float]], **settings: Any) -> Design:
+        """Weights tied to the population of several groupings at once: dimension (or tuple of them) → code → people.
+
+        Settings as `safercities.sampling.calibration.rake`. R's `rake` stops when no group moves by a person any more,
+        and its residuals leave the weights out: `change=1, iterations=10, residuals="rounds"` gives its numbers.
+        """
         from safercities.sampling import adjust
 
-        return adjust.raked(self, margins)
+        return adjust.raked(self, margins, **settings)
 
-    def calibrate(self, totals: Mapping[str, float | Mapping[Any, float]]) -> Design:
+    def calibrate(self, totals: Mapping[str, float | Mapping[Any, float]], **settings: Any) -> Design:
         """Weights tied linearly to population totals: of a numeric column a number, of a dimension numbers by code."""
         from safercities.sampling import adjust
 
-        return adjust.calibrated(self, totals)
+        return adjust.calibrated(self, totals, **settings)
 
     def jackknife(self) -> Design:
         """The same sample with jackknife replicates: JK1 without strata, JKn with them."""
@@ -332,7 +339,7 @@ class Design:
         if isinstance(by, str):
             return [(by,)]
         if all(isinstance(one, str) for one in by):
-            return [tuple(str(name) for name in by)]
+            return [tuple(dict.fromkeys(str(name) for name in by))]
         return list(dict.fromkeys(tuple(dict.fromkeys([one] if isinstance(one, str) else one)) for one in by))
 
     def statistics(
@@ -346,6 +353,9 @@ class Design:
     ) -> list[Statistic]:
         """The outcomes as things to estimate."""
         _choice("rule for missing answers", missing, get_args(Missing))
+        _choice("kind of estimate", kind, get_args(Kind))
+        if (kind == "ratio") != (denominator is not None):
+            raise UsageError(problem("survey-denominator", kind=kind))
         asked = None if among is None else self._asked(among)
         below = None if denominator is None else self.respondents.numbers(denominator)
         return [
@@ -403,8 +413,7 @@ class Design:
 
         _choice("interval", interval, get_args(IntervalMethod))
         _choice("rule for degrees of freedom", df, get_args(DegreesOfFreedom))
-        if not 0.5 < level < 1:
-            raise UsageError(problem("survey-choice", what="confidence level", given=level, known="0.5 to 1"))
+        _level(level)
         if not (np.isfinite(per) and per > 0):
             raise UsageError(problem("survey-per", given=per))
         combinations = self.combinations(by)
@@ -429,6 +438,11 @@ def _numbers(q: float | Sequence[float]) -> list[float]:
                 problem("survey-choice", what="quantile", given=one, known="0 to 1, as 0.5 for the median")
             )
     return values
+
+
+def _level(level: float) -> None:
+    if not 0.5 < level < 1:
+        raise UsageError(problem("survey-choice", what="confidence level", given=level, known="0.5 to 1"))
 
 
 def _choice(what: str, given: str, known: Sequence[str]) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from safercities.sampling.projection import Projection
     from safercities.sampling.replicates import Replicates
 
+#: A standard error below this share of its value is 0: the rest is rounding in the sums.
+NO_SPREAD = 1e-11
 #: Cells of a matrix domains × units that is made at a time where the totals are a list of pairs.
 BLOCK = 1 << 22
 
@@ -94,6 +96,7 @@ def estimate(statistic: Statistic, cells: Cells, sample: Sample) -> Result:
     else:
         variance = linearised(statistic, cells, sample, value, d)
     value, variance = np.where(n > 0, value, np.nan), np.where(n > 0, variance, np.nan)
+    variance = np.where(variance <= (NO_SPREAD * value) ** 2, 0.0, variance)
     deff = _design_effect(statistic, cells, variance, value, x, d, whole, n)
     psus, strata, lonely = cells.present(statistic.base)
     return Result(value, np.sqrt(np.maximum(variance, 0)), n, positive, unanswered, d, deff, psus, strata, lonely)
@@ -137,8 +140,8 @@ def _projected_variance(statistic: Statistic, cells: Cells, sample: Sample, valu
             z = z - np.nan_to_num(value[domains])[:, None] * cells.columns(cells.totals(statistic.d), domains)
         for unit_x, coefficients in regressions:
             z = z - coefficients[:, domains].T @ unit_x
-        members = cells.columns(cells.totals(statistic.base), domains)
-        parts.append(sample.units.variances(z, members))
+        everywhere = np.ones_like(z)  # residuals reach beyond the domain
+        parts.append(sample.units.variances(z, everywhere))
     return np.concatenate(parts)
 
 

@@ -122,7 +122,7 @@ def _table(parts: Sequence[_Part], dimensions: Sequence[str], shown: Presentatio
     verdict, schemes, rule_flags, reasons = _judged(kinds, columns, effective, shown)
     flags |= rule_flags
     low = np.isin(verdict, ("warn", "withhold")) | (flags & (BIT["single_psu"] | BIT["zero_or_full"]) > 0)
-    status = np.where(n == 0, "M", np.where(low, "U", "A"))
+    status = np.where(np.isnan(value), "M", np.where(low, "U", "A"))
     columns |= {
         "indicator": _repeated([part.statistic.name for part in parts], sizes),
         "unit": _repeated([_unit(part.statistic, shown.per) for part in parts], sizes),
@@ -243,7 +243,7 @@ def _unit(statistic: Statistic, per: float) -> str:
         return "people" if statistic.binary else "total"
     if per == 1:
         return statistic.kind
-    return "%" if per == 100 and statistic.kind == "proportion" else "per " + f"{per:,.0f}".replace(",", " ")
+    return "%" if per == 100 and statistic.kind == "proportion" else "per " + f"{per:,.10g}".replace(",", " ")
 
 
 def _method(statistic: Statistic, interval: str, way: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -201,8 +201,8 @@ class SqlSparse(Sparse):
 class SqlDesign(Design):
     """A sample whose rows stay with an engine; made by `survey(…, engine=…)`.
 
-    Means, proportions, totals, ratios, contrasts, jackknife and bootstrap work as on rows in memory. What needs rows one
-    by one (quantiles, calibration, replicate weights given) is refused.
+    Means, proportions, totals, ratios, contrasts, jackknife and bootstrap work as on rows in memory. What needs rows
+    one by one (quantiles, calibration, replicate weights given) is refused.
     """
 
     table: SqlTable = field(kw_only=True)
@@ -218,7 +218,31 @@ class SqlDesign(Design):
     @property
     def weights(self) -> Floats:
         """Refused: they stay with the engine."""
-        raise UsageError(problem("survey-rows-needed", what="this", engine=type(self.table.engine).__name__))
+        self._refuse("the weight of each respondent")
+
+    def quantile(self, *given: Any, **settings: Any) -> NoReturn:
+        """Refused: it needs the rows."""
+        self._refuse("a quantile")
+
+    def poststratify(self, *given: Any, **settings: Any) -> NoReturn:
+        """Refused: it needs the rows."""
+        self._refuse("tying weights to population totals")
+
+    def rake(self, *given: Any, **settings: Any) -> NoReturn:
+        """Refused: it needs the rows."""
+        self._refuse("tying weights to population totals")
+
+    def calibrate(self, *given: Any, **settings: Any) -> NoReturn:
+        """Refused: it needs the rows."""
+        self._refuse("tying weights to population totals")
+
+    def replicate_weights(self, *given: Any, **settings: Any) -> NoReturn:
+        """Refused: it needs the rows."""
+        self._refuse("using replicate weights")
+
+    def _refuse(self, what: str) -> NoReturn:
+        engine = type(self.table.engine).__name__
+        raise UsageError(problem("survey-rows-needed", file=self.table.file, what=what, engine=engine))
 
     def axis(self, name: str) -> Axis:
         """A column as a dimension; the codes are those of its distinct values."""

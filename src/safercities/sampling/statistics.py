@@ -120,7 +120,8 @@ def statistic(
             problem("survey-answers-missing", file=file, column=name, name=name, rows=int(unknown.sum()))
         )
     if unknown.any() and missing == "no":
-        values = np.where(unknown, 0.0, values)
+        values = np.where(unknown & np.isnan(values), 0.0, values)
+        by = None if by is None else np.where(unknown & np.isnan(by), 0.0, by)
         known, unknown = known | unknown, np.zeros_like(unknown)
     asked = known if among is None else known & among
     rows = None if asked.all() else np.flatnonzero(asked)

@@ -283,9 +283,9 @@ class Sparse(Cells):
     def columns(self, totals: Floats, domains: Ints) -> Floats:
         matrix = np.zeros((len(domains), self.units.size))
         unit, domain, _ = self._pairs
-        for number, one in enumerate(domains.tolist()):
-            its = domain == one
-            matrix[number, unit[its]] = totals[its]
+        first, last = (np.searchsorted(domain, domains, side) for side in ("left", "right"))
+        for number, (start, end) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+            matrix[number, unit[start:end]] = totals[start:end]
         return matrix
 
 

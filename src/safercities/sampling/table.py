@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ class Respondents:
             self._open(Path(source))
         else:
             self._table = _arrow(source)
+        #: The number of the first row in messages.
+        self.first_row = 2 if self.file.lower().endswith(".csv") else 1
         self.rows: Ints | None = None
 
     def _open(self, path: Path) -> None:
@@ -84,6 +87,8 @@ class Respondents:
             hint = f"did you mean {near[0]}? Else " if near else ""
             listed = ", ".join(self.columns[:40])
             raise UsageError(problem("survey-column", file=self.file, name=name, hint=hint, columns=listed))
+        if self.columns.count(name) > 1:
+            raise UsageError(problem("survey-column-twice", file=self.file, name=name))
         if self._table is not None:
             return self._table.column(name)
         with pq.ParquetFile(self._path, read_dictionary=[name]) as file:  # read_table would load the dataset reader
@@ -164,17 +169,39 @@ def _arrow(source: Any) -> pa.Table:
     if isinstance(source, pa.Table):
         return source
     if isinstance(source, dict):
-        return pa.table(source)
+        return _of_columns({str(name): _one_kind(str(name), values) for name, values in source.items()})
     if type(source).__module__.split(".")[0] == "pandas" and hasattr(source, "columns"):
-        return pa.Table.from_pandas(source, preserve_index=False)
+        names = [str(name) for name in source.columns]
+        columns = [_one_kind(name, source.iloc[:, number]) for number, name in enumerate(names)]
+        return pa.Table.from_arrays(columns, names=names)
     if hasattr(source, "__arrow_c_stream__"):
         return pa.table(source)
     raise UsageError(problem("survey-table", given=type(source).__name__))
 
 
+def _of_columns(columns: dict[str, pa.Array | pa.ChunkedArray]) -> pa.Table:
+    lengths = {name: len(column) for name, column in columns.items()}
+    first = next(iter(lengths), "")
+    for name, length in lengths.items():
+        if length != lengths[first]:
+            code = "survey-column-lengths"
+            raise UsageError(problem(code, name=name, length=length, other_name=first, other_length=lengths[first]))
+    return pa.table(columns)
+
+
+def _one_kind(name: str, values: Any) -> pa.Array | pa.ChunkedArray:
+    """A column as Arrow, or a problem that names it."""
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        raise UsageError(problem("survey-column-mixed", column=name, name=name)) from None
+
+
 def text_of(value: Any) -> str:
     """A value as its code is written: whole numbers without a decimal part, text trimmed, missing as nothing."""
-    if isinstance(value, float):
+    if isinstance(value, float | Decimal):
         return "" if value != value else str(int(value)) if value == int(value) else str(value)
     return str(value).strip()
 
