@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from safercities.engine.spark import Spark
 
 settings.register_profile("default", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
@@ -21,3 +28,26 @@ def shared_data() -> Path:
             "the real data sets are not on this machine (set SAFERCITIES_SHARED to the folder that holds data/)"
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Spark]:
+    """Spark on a real cluster: a master and two workers on loopback. Tests that take it are in the group `spark`."""
+    for missing, hint in ((find_spec("pyspark") is None, "make spark"), (shutil.which("java") is None, "install Java 17")):
+        if missing and os.environ.get("SAFERCITIES_REQUIRE_TOOLS"):
+            pytest.fail(f"Spark cannot run here: {hint}")
+        if missing:
+            pytest.skip(f"Spark cannot run here: {hint}")
+    from safercities.engine.cluster import LIGHT, Cluster
+    from safercities.engine.spark import Spark
+
+    fast = {"spark.sql.shuffle.partitions": "4"}
+    fast |= {f"spark.{part}.extraJavaOptions": LIGHT for part in ("driver", "executor")}
+    with Cluster(workers=2, memory="512m") as cluster:
+        with Spark(cluster.url, memory="512m", options={**cluster.options, **fast}) as engine:
+            yield engine
+        pids = cluster.pids
+    assert len(pids) == 3
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.killpg(pid, 0)

@@ -30,6 +30,7 @@ def columns() -> dict[str, np.ndarray]:
         "psu": psu,
         "w": 10 + (I * 37) % 29 + (I % 7) / 8,
         "y": y,
+        "z": ((I * 53) % 41) / 4,
         "den": 15.0 + (I * 29) % 47,
         "v": ((I * 11) % 7 < 2).astype(int),
         "u": u,

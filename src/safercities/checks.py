@@ -38,7 +38,7 @@ def check(observatory: Observatory) -> list[Problem]:
     for name in observatory.named(SurveySpec):
         if places_fit and name in read:
             with _gather(found):
-                check_design(observatory, name)
+                found.extend(check_design(observatory, name))
     with _gather(found):
         found.extend(check_measure(observatory))
     observatory.progress("check", total, total)
@@ -67,7 +67,7 @@ def check_measure(observatory: Observatory) -> Iterator[Problem]:
             yield problem("source-unused", file=config.FILE, column=f"sources.{name}", source=name)
 
 
-def check_design(observatory: Observatory, name: str) -> None:
+def check_design(observatory: Observatory, name: str) -> list[Problem]:
     """Whether the sample of each wave can be weighed and its variance seen.
 
     Raises
@@ -77,7 +77,7 @@ def check_design(observatory: Observatory, name: str) -> None:
     """
     from safercities.measure.surveys import designs
 
-    designs(observatory.survey_source(name))
+    return [p for design in designs(observatory.survey_source(name)).values() for p in design.problems]
 
 
 def check_covers(observatory: Observatory, name: str) -> Iterator[Problem]:

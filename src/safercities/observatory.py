@@ -260,9 +260,16 @@ class Observatory:
         return self._measure_counts(definition, name, mine, period)
 
     def _measure_survey(self, definitions: Sequence[Indicator], name: str, by: Sequence[Sequence[str]]) -> Estimates:
+        from safercities.measure.small_areas import fay_herriot_rows
         from safercities.measure.surveys import measure_surveys
 
-        return measure_surveys(definitions, self.survey_source(name), by=by, level=self.spec.measure.level)
+        level = self.spec.measure.level
+        direct = measure_surveys(definitions, self.survey_source(name), by=by, level=level)
+        if not self.spec.measure.smooth:
+            return direct
+        units = {one.code: one.unit(one.on()) for one in definitions}
+        shares = [direct.where(indicator=code, unit=unit) for code, unit in units.items()]
+        return Estimates.concat([direct, fay_herriot_rows(Estimates.concat(shares), self.hierarchy, level=level)])
 
     def _measure_counts(self, definition: Indicator, name: str, by: Sequence[Sequence[str]], period: str) -> Estimates:
         from safercities.measure.counts import measure_counts

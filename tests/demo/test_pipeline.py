@@ -8,7 +8,9 @@ from tests.demo.poisson import surprise
 
 import safercities as sc
 from safercities.demo import write
+from safercities.demo.audits import AUDITS
 from safercities.demo.city import YEARS
+from safercities.demo.survey_file import SURVEY
 from safercities.demo.truth import AGES, PLACE, SERIES, Truth
 from safercities.measure import standards
 from safercities.measure.rates import rate_ratio
@@ -43,7 +45,10 @@ def test_every_series_of_the_truth_is_measured():
 def test_only_the_rows_that_cannot_be_are_rejected(observatory: sc.Observatory, truth: Truth, estimates: Estimates):
     rows = observatory.rows()
     impossible = truth.mess[write.HOMICIDES]["impossible_date"]
-    assert {name: counts["rejected"] for name, counts in rows.items() if counts["rejected"]} == {"police": impossible}
+    weights = sum(number for kind, number in truth.mess[SURVEY].items() if kind.startswith("weight_"))
+    ratings = truth.mess[AUDITS]["impossible_rating"]
+    rejected = {name: counts["rejected"] for name, counts in rows.items() if counts["rejected"]}
+    assert rejected == {"police": impossible, "survey": weights, "audits": ratings}
     assert all(counts["read"] == counts["kept"] + counts["rejected"] for counts in rows.values())
     codes = observatory.collect("police").rejects.column("why").to_pylist()
     assert len(codes) == impossible

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 import safercities as sc
-from safercities.demo.audits import AUDITS, STOPS, WALKS
+from safercities.demo.audits import STOPS, WALKS
 from safercities.demo.city import YEARS
 from safercities.demo.residents import waves
-from safercities.demo.survey_file import SURVEY
 from safercities.demo.truth import PLACE, Truth
 from safercities.model.estimates import Estimates
 
@@ -180,11 +179,14 @@ def test_scores_of_audits_cover_the_truth(estimates: Estimates, truth: Truth, co
         if code not in RATINGS
         else lambda year, place: truth.audits.rating(RATINGS[code], year, place)
     )
-    for places, least in ((list(truth.places), 0.85), (list(truth.survey.codes["district"]), 0.75)):
+    for places, least in ((list(truth.places), 0.85), (list(truth.survey.codes["district"]), 0.8)):
         rows = _audited(estimates, code, places)
         assert len(rows) == len(places) * len(WAVES)
-        covered = [row["lower"] <= true(int(row["period"]), row["place"]) <= row["upper"] for row in rows]
-        assert np.mean(covered) > least
+        drawn = [row for row in rows if row["lower"] is not None]  # three equal walks show no spread, and no interval
+        assert len(drawn) >= 0.95 * len(rows)
+        assert (
+            np.mean([row["lower"] <= true(int(row["period"]), row["place"]) <= row["upper"] for row in drawn]) > least
+        )
     for row in _audited(estimates, code, [PLACE]):
         error = abs(row["value"] - true(int(row["period"]), None))
         assert error < 4 * row["se"]
@@ -194,10 +196,3 @@ def test_audits_know_their_walks(estimates: Estimates, truth: Truth):
     rows = _audited(estimates, "audit.lighting", ["D4-02"])
     assert {row["df"] for row in rows} == {WALKS - 1}
     assert all(WALKS * STOPS - 2 <= row["n"] <= WALKS * STOPS for row in rows)
-
-
-def test_only_bad_rows_of_survey_and_audits_are_rejected(observatory: sc.Observatory, truth: Truth):
-    rows = observatory.rows()
-    weights = sum(number for kind, number in truth.mess[SURVEY].items() if kind.startswith("weight_"))
-    assert rows["survey"]["rejected"] == weights
-    assert rows["audits"]["rejected"] == truth.mess[AUDITS]["impossible_rating"]

@@ -16,23 +16,25 @@ from safercities.model.estimates import Estimates
 PLACE = {"place": "x", "period": "2023"}
 
 
-def police(cases: int = 400, **more: Any) -> Estimates:
+def police_row(cases: int = 400, **more: Any) -> dict[str, Any]:
     low, high = garwood(cases, 0.95)
     row = {"indicator": "recorded.robbery", "version": "1", "source": "police", "unit": "incidents", "method": "count"}
     numbers = {"value": float(cases), "se": cases**0.5, "lower": float(low), "upper": float(high), "level": 0.95}
-    return Estimates.from_rows([PLACE | row | numbers | more])
+    return PLACE | row | numbers | more
+
+
+def told_row(**more: Any) -> dict[str, Any]:
+    row = {"indicator": "surveyed.robbery.incidents", "version": "1", "source": "victims", "unit": "per 1 000"}
+    numbers = {"value": 20.0, "se": 2.0, "df": 60.0, "denominator": 50_000.0, "n": 900, "n_positive": 17, "level": 0.95}
+    return PLACE | row | numbers | {"method": "mean"} | more
+
+
+def police(cases: int = 400, **more: Any) -> Estimates:
+    return Estimates.from_rows([police_row(cases, **more)])
 
 
 def told(**more: Any) -> Estimates:
-    row = {
-        "indicator": "surveyed.robbery.incidents",
-        "version": "1",
-        "source": "victims",
-        "unit": "per 1 000",
-        "method": "mean",
-    }
-    numbers = {"value": 20.0, "se": 2.0, "df": 60.0, "denominator": 50_000.0, "n": 900, "n_positive": 17, "level": 0.95}
-    return Estimates.from_rows([PLACE | row | numbers | more])
+    return Estimates.from_rows([told_row(**more)])
 
 
 def measure(recorded: Estimates, surveyed: Estimates, recall: str = "P12M") -> Estimates:
@@ -159,9 +161,9 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(cases: int, clusters: 
     means = rng.gamma(4.0, 20.0 / 4.0, (1500, clusters))
     for at, (count, draw) in enumerate(zip(rng.poisson(cases, 1500), means, strict=True)):
         place = {"place": f"p{at}"}
-        recorded.append(police(int(count), **place).only())
+        recorded.append(police_row(int(count), **place))
         se = float(draw.std(ddof=1) / np.sqrt(clusters))
-        surveyed.append(told(value=float(draw.mean()), se=se, df=clusters - 1.0, **place).only())
+        surveyed.append(told_row(value=float(draw.mean()), se=se, df=clusters - 1.0, **place))
     made = measure(Estimates.from_rows(recorded), Estimates.from_rows(surveyed)).rows()
     truth = 100 * cases / 1000
     assert 0.93 < np.mean([row["lower"] <= truth <= row["upper"] for row in made]) < 0.97

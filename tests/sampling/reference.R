@@ -7,6 +7,7 @@ i <- 0:239
 d <- data.frame(psu = (7 * i + (i^2) %/% 5) %% 31, w = 10 + (i * 37) %% 29 + (i %% 7) / 8, y = ((i * 53) %% 41) / 4,
                 den = 15 + (i * 29) %% 47, v = as.numeric((i * 11) %% 7 < 2), u = as.numeric((i * 17) %% 11 < 3), even = 12.5)
 d$u[i %% 13 == 5] <- NA
+d$z <- d$y
 d$y[i %% 19 == 7] <- NA
 d$sex <- c("F", "M")[(i * 5 + i %/% 7) %% 2 + 1]
 d$age <- (d$psu * 3 + i %/% 60) %% 4
@@ -90,19 +91,27 @@ out$value <- sprintf("%.15g", out$value); out$se <- sprintf("%.15g", out$se); ou
 write.csv(out, "reference.csv", row.names = FALSE, quote = TRUE)
 
 more <- NULL
-pair <- function(case, what, group, des) {
-  f <- if (what == "proportion v") ~v else ~y
-  b <- svyby(f, ~age, des, svymean, na.rm = TRUE, covmat = TRUE)
+# means of the four ages with their covariance; svyby() makes none of calibrated designs, so from the linearised means
+means <- function(f, des) {
+  b <- svyby(f, ~age, des, svymean, covmat = inherits(des, "svyrep.design"))
+  if (inherits(des, "svyrep.design")) return(b)
+  x <- des$variables[[all.vars(f)]]; k <- lapply(0:3, function(a) as.numeric(des$variables$age == a))
+  linear <- sapply(1:4, function(j) k[[j]] * (x - coef(b)[j]) / sum(weights(des) * k[[j]]))
+  v <- vcov(svytotal(linear, des)); dimnames(v) <- list(0:3, 0:3)
+  structure(coef(b), var = v, class = "svystat")
+}
+pair <- function(case, what, des) {
+  b <- means(if (what == "proportion v") ~v else ~z, des)
   for (a in 1:3) {
-    difference <- svycontrast(b, setNames(list(c(1, -1)), "x")[[1]] |> (\(k) setNames(k, c(as.character(a), "0")))())
+    difference <- svycontrast(b, setNames(c(1, -1), c(a, 0)))
     quotient <- svycontrast(b, parse(text = sprintf("`%d` / `0`", a))[[1]])
     more <<- rbind(more, data.frame(case = case, what = what, one = a, difference = as.numeric(coef(difference)), se = as.numeric(SE(difference)),
       ratio = as.numeric(coef(quotient)), ratio_se = as.numeric(SE(quotient)), covariance = vcov(b)[as.character(a), "0"]))
   }
 }
 designs <- list(`strata, clusters` = des, poststratified = postStratify(des, ~age, A), raked = together, jkn = as.svrepdesign(des, type = "JKn"))
-for (name in names(designs)) for (what in c("proportion v", "mean y")) pair(name, what, "", designs[[name]])
-options(survey.lonely.psu = "adjust"); pair("two stages, adjust", "mean y", "", two); pair("lonely adjust", "mean y", "", lone)
+for (name in names(designs)) for (what in c("proportion v", "mean z")) pair(name, what, designs[[name]])
+options(survey.lonely.psu = "adjust"); pair("two stages, adjust", "mean z", two); pair("lonely adjust", "mean z", lone)
 for (name in c("difference", "se", "ratio", "ratio_se", "covariance")) more[[name]] <- sprintf("%.15g", more[[name]])
 write.csv(more, "reference_contrasts.csv", row.names = FALSE)
 

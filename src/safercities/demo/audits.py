@@ -21,7 +21,7 @@ WALKS, STOPS = 3, 8
 MESS = {"not_rated": 45, "outside": 4, "impossible_rating": 2}
 _NOT_RATED, _IMPOSSIBLE = 9, 7
 _TRIES = 40  # points out of which a walk takes the nearest to its first one
-_WALK_EFFECT = 0.07  # half of the walks rate every parameter higher by so much (as a share of the best), half lower
+_WALK_EFFECT = 0.12  # most by which one walk rates every parameter higher or lower, as a share of the best
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def draw_ratings(seed: int, years: tuple[int, ...]) -> Audits:
     share = mean_ratings(years) / MOST
     wave, place, walk, _ = (part.ravel() for part in np.indices((*share.shape[:2], WALKS, STOPS)))
     number = (wave * share.shape[1] + place) * WALKS + walk
-    light = rng.choice([-1, 1], number[-1] + 1)[number]
+    light = rng.uniform(-1, 1, number[-1] + 1)[number]
     mine = share[wave, place]
     room = np.minimum(_WALK_EFFECT, 0.5 * np.minimum(mine, 1 - mine))
     ratings = rng.binomial(MOST, mine + light[:, None] * room)

@@ -27,6 +27,8 @@ logger.worker.level = info
 """
 )
 SECONDS = 60
+#: A Java that starts fast and takes few threads, at the price of speed that these parts do not need.
+LIGHT = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 _MASTER = "org.apache.spark.deploy.master.Master"
 _WORKER = "org.apache.spark.deploy.worker.Worker"
 
@@ -49,6 +51,8 @@ class Cluster:
         Address of the master, for `Spark(cluster.url, options=cluster.options)`.
     options
         The settings that a driver needs to be let in.
+    pids
+        Process ids of the master and the workers; each leads a process group.
 
     Raises
     ------
@@ -65,6 +69,7 @@ class Cluster:
     def __init__(self, workers: int = 2, *, cores: int = 1, memory: str = "1g") -> None:
         _require()
         self.options = {"spark.authenticate": "true", "spark.authenticate.secret": secrets.token_hex(32)}
+        self.pids: list[int] = []
         self._closing = ExitStack()
         self._folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="safercities-cluster-")))
         settings = {**self.options, "spark.worker.cleanup.enabled": "true", "spark.master.rest.enabled": "false"}
@@ -89,6 +94,7 @@ class Cluster:
 
         home = Path(os.environ.get("SPARK_HOME", Path(pyspark.__file__).parent))
         chosen = {"SPARK_CONF_DIR": str(self._folder), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m"}
+        chosen["SPARK_DAEMON_JAVA_OPTS"] = LIGHT
         address = ["--host", "127.0.0.1", "--port", "0", "--webui-port", "0"]
         path = self._folder / f"{part}.log"
         with path.open("wb") as log:
@@ -100,6 +106,7 @@ class Cluster:
                 stderr=log,
                 start_new_session=True,
             )
+        self.pids.append(process.pid)
         self._closing.callback(_end, process)
         return process, path
 

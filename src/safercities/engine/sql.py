@@ -26,8 +26,8 @@ def quote(name: str) -> str:
 def group_text(source: str, keys: Sequence[str], sums: Sequence[str], where: str | None = None) -> str:
     r"""Sums by keys; cells in which every sum is zero are left out.
 
-    The order is that of the keys: text by its bytes, missing keys last. The sums are cast to 64-bit integers, which both
-    engines refuse to do, loudly, where a sum does not fit.
+    The order is that of the keys: text by its bytes, missing keys last. The sums are cast to 64-bit integers, which
+    both engines refuse to do, loudly, where a sum does not fit.
 
     Examples
     --------

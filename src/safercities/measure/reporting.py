@@ -179,7 +179,9 @@ def _words(pair: dict[str, Any], made: dict[str, float | None], recall: str) -> 
     """What stands beside the numbers: sources, sizes, quality, the survey's verdict, what to keep in mind."""
     recorded, surveyed = pair["recorded"], pair["surveyed"]
     value = made["value"]
-    asks = f"the survey asks about {Recall.parse(recall).label}, the records are of {pair['keys']['period']}"
+    asks = "nothing says how far back the survey asks"
+    if recall:
+        asks = f"the survey asks about {Recall.parse(recall).label}, the records are of {pair['keys']['period']}"
     statuses = (recorded["obs_status"], surveyed["obs_status"])
     return {
         "source": f"{recorded['source'] or 'records'} / {surveyed['source'] or 'survey'}",
@@ -195,7 +197,7 @@ def _words(pair: dict[str, Any], made: dict[str, float | None], recall: str) -> 
             if value is None
             else "",
             "more was recorded than told: the two do not count the same" if value is not None and value > 100 else "",
-            asks if recall else "nothing says how far back the survey asks",
+            asks,
             _CAVEAT,
         ),
     }

@@ -99,7 +99,7 @@ def _tied(design: Design, tie: Tie) -> Design:
     made = tie(sample.weights, None)
     if sample.replicates is None:
         return design.with_weights(
-            replace(sample, weights=made.weights, projections=(*sample.projections, *made.projections))
+            replace(sample, weights=made.weights, projections=(*sample.projections, *made.projections)), made.problems
         )
     full = _full_weights(sample)
     for number, weights in enumerate(full):
@@ -108,7 +108,7 @@ def _tied(design: Design, tie: Tie) -> Design:
         full[number] = 0.0
         full[number, slice(None) if rows is None else rows] = got
     again = replace(sample.replicates, weights=full, multipliers=None, dropped=None, strata=None)
-    return design.with_weights(replace(sample, weights=made.weights, replicates=again))
+    return design.with_weights(replace(sample, weights=made.weights, replicates=again), made.problems)
 
 
 def _full_weights(sample: Sample) -> Floats:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from safercities.model.errors import SafercitiesError, UsageError, problem
+from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
 from safercities.model.estimates import Estimates
 from safercities.sampling import statistics
 from safercities.sampling.estimators import Result, Sample, estimate
@@ -105,10 +105,13 @@ class Design:
         The rows, in the order of the sampling units.
     sample
         Units, weights and what the variance needs.
+    problems
+        What tying the weights to population totals has met.
     """
 
     respondents: Respondents
     sample: Sample
+    problems: tuple[Problem, ...] = ()
     _axes: dict[str, Axis] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
@@ -421,9 +424,9 @@ class Design:
         shown = Presentation(interval, level, df, per, scheme, self.df)
         return rows(found, combinations, shown, replicates=self.sample.replicates)
 
-    def with_weights(self, sample: Sample) -> Design:
+    def with_weights(self, sample: Sample, problems: Sequence[Problem] = ()) -> Design:
         """The same respondents with other weights, projections or replicates."""
-        return replace(self, sample=sample)
+        return replace(self, sample=sample, problems=(*self.problems, *problems))
 
 
 def _several(names: str | Sequence[str]) -> list[str]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from safercities.model.errors import SafercitiesError, problem
 from safercities.model.estimates import KEYS, TOTAL, Estimates, schema
 from safercities.sampling import quantiles
 from safercities.sampling.estimators import estimate
+from safercities.sampling.rows import way_of
 from safercities.sampling.statistics import statistic
 from safercities.sampling.units import Floats
 
@@ -27,15 +27,7 @@ def quantile_estimates(
     level: float,
     df: str,
 ) -> Estimates:
-    """A row for each outcome, quantile and group; `method` names the quantile. Missing answers are left out.
-
-    Raises
-    ------
-    SafercitiesError
-        If the design has replicate weights: Woodruff's intervals are made from linearised errors.
-    """
-    if design.sample.replicates is not None:
-        raise SafercitiesError(problem("survey-quantile-replicates"))
+    """A row for each outcome, quantile and group; `method` names the quantile. Missing answers are left out."""
     dimensions = list(dict.fromkeys(name for names in combinations for name in names))
     parts = [Estimates.empty(dimensions)]
     for name in outcomes:
@@ -54,7 +46,9 @@ def _rows(
     below = quantiles.at_or_below(values, distribution.quantile(q), domain)
     below[domain < 0] = np.nan
     share = estimate(statistic("mean", f"{name} at or below", below, design.weights), cells, design.sample)
-    free = (share.psus - share.strata).astype(float) if df == "domain" else np.full(cells.size, design.df)
+    made_of = design.sample.replicates
+    own = df == "domain" and made_of is None
+    free = (share.psus - share.strata).astype(float) if own else np.full(cells.size, design.df)
     made = quantiles.woodruff(distribution, q, share.value, share.se, free, level=level)
     axes = dict(zip(cells.names, cells.codes(), strict=True))
     columns: dict[str, object] = {
@@ -70,7 +64,7 @@ def _rows(
         "denominator": share.denominator,
         "df": free,
         "unit": ["quantile"] * cells.size,
-        "method": [f"quantile {q:g}, Taylor linearisation, Woodruff interval"] * cells.size,
+        "method": [f"quantile {q:g}, {way_of(made_of)}, Woodruff interval"] * cells.size,
         "obs_status": np.where(share.n == 0, "M", "A").tolist(),
         "quality": np.where((share.psus == 1) & (share.n > 0), "single_psu", "").tolist(),
     }

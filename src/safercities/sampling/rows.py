@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 #: A smaller share of usable answers is flagged.
 ANSWERED_ENOUGH = 0.95
+LINEARISED = "Taylor linearisation"
 NAMES = {
     "korn-graubard": "Korn–Graubard",
     "logit": "logit",
@@ -82,7 +83,12 @@ def rows(
     order = list(dict.fromkeys(id(one) for _, one, _ in found))
     parts = [_Part(*by_names[names, one], everybody[one]) for names in combinations for one in order]
     dimensions = list(dict.fromkeys(name for names in combinations for name in names))
-    return _table(parts, dimensions, shown, "Taylor linearisation" if replicates is None else replicates.kind)
+    return _table(parts, dimensions, shown, way_of(replicates))
+
+
+def way_of(replicates: Replicates | None) -> str:
+    """How variances are made, in the words of `method`."""
+    return LINEARISED if replicates is None else f"{replicates.kind} replicates"
 
 
 def _table(parts: Sequence[_Part], dimensions: Sequence[str], shown: Presentation, way: str) -> Estimates:
@@ -94,7 +100,7 @@ def _table(parts: Sequence[_Part], dimensions: Sequence[str], shown: Presentatio
     n, positive = joined(lambda p: p.result.n), joined(lambda p: p.result.n_positive)
     psus, strata = joined(lambda p: p.result.psus), joined(lambda p: p.result.strata)
     elsewhere = np.repeat([part.deff_of_all for part in parts], sizes)
-    df = (psus - strata).astype(float) if shown.df == "domain" and way == "Taylor linearisation" else None
+    df = (psus - strata).astype(float) if shown.df == "domain" and way == LINEARISED else None
     df = np.full(len(value), shown.design_df) if df is None else df
     kinds = np.repeat([part.statistic.kind for part in parts], sizes)
     interval = _intervals(parts, sizes, kinds, value, se, n, positive, df, elsewhere, shown)
