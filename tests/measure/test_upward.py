@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safercities.measure.rates import garwood
-from safercities.measure.upward import aggregate, trend
+from safercities.measure.upward import MEAN, aggregate, trend
 from safercities.model.errors import UsageError
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
@@ -37,6 +37,9 @@ RATE = {
     "method": "crude rate, Garwood interval",
     "source": "s",
 }
+
+
+TWICE = pa.table({"place": ["p1"] * 2, "period": ["2020"] * 2, "n": [1.0, 2.0]})
 
 
 def make(values: dict[str, float | None], period: str = "2020", **more: Any) -> list[dict[str, Any]]:
@@ -196,8 +199,8 @@ def test_members_are_those_of_the_last_day_of_the_period() -> None:
         (make({"p1": 1.0}), people(*[float("nan")] * 12), "upward-denominator-wrong"),
         (make({"p1": 1.0}, unit="furlongs"), people(), "upward-unit"),
         (make({"p1": 1.0}), pa.table({"place": ["p1"], "n": [1.0]}), "upward-denominators"),
-        (make({"p1": 1.0}), pa.table({"place": ["p1"] * 2, "period": ["2020"] * 2, "n": [1.0, 2.0]}), "upward-denominator-twice"),
-        (make({"p": 1.0}, method="denominator-weighted mean, MOVER interval; of: x", denominator=301.0), people(), "upward-denominator-less"),
+        (make({"p1": 1.0}), TWICE, "upward-denominator-twice"),
+        (make({"p": 1.0}, method=f"{MEAN}x", denominator=301.0), people(), "upward-denominator-less"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(rows: list[dict[str, Any]], denominators: Any, code: str) -> None:
@@ -304,7 +307,7 @@ def test_order_does_not_matter_and_means_stay_among_their_members(drawn: Any, or
 @given(st.lists(st.integers(0, 200), min_size=12, max_size=12))
 def test_sums_over_steps_are_the_sum(counts: list[int]) -> None:
     rows = Estimates.from_rows(
-        make(dict(zip(CITIES, map(float, counts), strict=True)), unit="victims", method="count")  # type: ignore[arg-type]
+        make({city: float(n) for city, n in zip(CITIES, counts, strict=True)}, unit="victims", method="count")
     )
     totals = {(country, "2020"): 300.0 for country in COUNTRIES}
     by_steps = aggregate(aggregate(rows, TREE, people(), "country"), TREE, totals, "world")

@@ -14,11 +14,12 @@ from functools import cache
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from numpy.typing import NDArray
 
 from safercities.sampling.design import Design, survey
-from safercities.sampling.intervals import METHODS
+from safercities.sampling.intervals import METHODS, difference_interval, proportion_interval
 
 Floats = NDArray[np.float64]
 SHARES = (0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99)
@@ -116,7 +117,9 @@ class Population:
         return survey(pa.table(dict(samples)), weight="weight", strata="stratum", psu="unit", **finite)  # type: ignore[arg-type]
 
 
-def covered(name: str, methods: Sequence[str], samples: int = SAMPLES, batch: int = 2000) -> dict[tuple[str, str, str], float]:
+def covered(
+    name: str, methods: Sequence[str], samples: int = SAMPLES, batch: int = 2000
+) -> dict[tuple[str, str, str], float]:
     """Per cent of samples whose limits hold the truth, by method, group and share."""
     people = Population(PLANS[name], seed=7)
     held: dict[tuple[str, str, str], int] = {}
@@ -138,6 +141,137 @@ def _held(people: Population, design: Design, method: str) -> Iterator[tuple[tup
             at = (group == each) & (outcome == name)
             empty = np.isnan(lower[at])  # nobody of the small group in the sample: no limits, so none that hold
             yield (method, each, name), int(np.sum((lower[at] <= share) & (share <= upper[at]) & ~empty))
+
+
+@cache
+def found(name: str) -> dict[tuple[str, str, str], float]:
+    return covered(name, METHODS)
+
+
+def _cells(name: str, method: str, least: float) -> Iterator[tuple[str, float]]:
+    """Coverage where at least so many respondents are expected on either side, with the name of the case."""
+    people = Population(PLANS[name], seed=7)
+    drawn = len(PLANS[name].psus) * PLANS[name].drawn * PLANS[name].people
+    for group, n in ((EVERYBODY, drawn), (SMALL, drawn * people.small.mean())):
+        for answer, share in people.truth(group).items():
+            if n * min(share, 1 - share) >= least:
+                yield f"{group} {answer}", found(name)[method, group, answer]
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_korn_graubard_covers_94_everywhere(name: str) -> None:
+    """From 1 % to 99 %, in the whole sample and in groups of some 60 respondents, where often nobody says yes."""
+    low = {case: per_cent for case, per_cent in _cells(name, "korn-graubard", 0) if per_cent < 94}
+    assert not low
+
+
+@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("method", ["logit", "wilson", "clopper-pearson"])
+def test_others_cover_93_where_ten_are_expected(name: str, method: str) -> None:
+    low = {case: per_cent for case, per_cent in _cells(name, method, 10) if per_cent < 93}
+    assert not low
+
+
+@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("method", ["korn-graubard", "logit", "wilson", "clopper-pearson"])
+def test_none_is_far_too_wide_where_thirty_are_expected(name: str, method: str) -> None:
+    wide = {case: per_cent for case, per_cent in _cells(name, method, 30) if per_cent > 97}
+    assert not wide
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_student_only_where_a_hundred_are_expected(name: str) -> None:
+    enough = dict(_cells(name, "student", 100))
+    assert len(enough) == 3
+    assert all(93 <= per_cent <= 97 for per_cent in enough.values()), enough
+    assert found(name)["student", EVERYBODY, "share 0.01"] < 93  # why it is not the default
+
+
+def test_the_bound_on_the_effective_size_is_needed() -> None:
+    """Where few respondents stand for many, rare answers come with standard errors that are too small: R's limits fail."""
+    people = Population(PLANS["heavy weights say no"], seed=7)
+    design = people.design(people.draw(SAMPLES, np.random.default_rng(3)))
+    made = design.proportion("share 0.01", by=["sample"]).to_arrow()
+    facts = [made[column].to_numpy() for column in ("value", "se", "n", "df")]
+    share, held = people.truth(EVERYBODY)["share 0.01"], {}
+    for bounded in (True, False):
+        got = proportion_interval("korn-graubard", *facts, truncate=bounded)
+        held[bounded] = 100 * np.mean((got.lower <= share) & (share <= got.upper))
+    assert held[False] < 93
+    assert held[True] >= 94
+
+
+# -- differences between groups ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """One difference in each sample: what `contrast` says of it, and the truth; arrays of shape (samples,)."""
+
+    difference: Floats
+    lower: Floats
+    upper: Floats
+    se: Floats
+    covariance: Floats
+    truth: float
+
+    @property
+    def level(self) -> float:
+        """Per cent of samples that would reject the truth."""
+        return 100 * float(np.mean((self.truth < self.lower) | (self.upper < self.truth)))
+
+
+def pairs(name: str, group: str, answer: str, people: Population, drawn: Mapping[str, NDArray[np.generic]]) -> Pairs:
+    """The group against the rest in every sample; a few samples at a time, since `contrast` compares all pairs."""
+    samples = int(drawn["sample"].max()) + 1
+    rows, few, said = len(drawn["sample"]) // samples, 4, {}
+    for start in range(0, samples, few):
+        part = {column: values[start * rows : (start + few) * rows] for column, values in drawn.items()}
+        for one in people.design(part).contrast(answer, by=["sample", group]):
+            if one.one["sample"] == one.other["sample"]:
+                sign = 1 if one.one[group] == "1" else -1
+                limits = sorted((sign * one.difference_lower, sign * one.difference_upper))
+                said[int(one.one["sample"])] = (sign * one.difference, *limits, one.difference_se, one.covariance)
+    inside = people.woman if group == "woman" else people.small
+    truth = people.answers[answer][inside].mean() - people.answers[answer][~inside].mean()
+    return Pairs(*np.array([said[sample] for sample in range(samples)]).T, truth=float(truth))
+
+
+CHANCE = 1.5  # three standard errors of a level of 5 % seen in 2 000 samples
+
+
+@pytest.mark.parametrize("name", ["alike within units", "heavy weights say yes", "small city"])
+def test_differences_keep_their_level(name: str) -> None:
+    """Women against men: both in the same sampling units, so their estimates move together."""
+    people = Population(PLANS[name], seed=7)
+    drawn = people.draw(SAMPLES, np.random.default_rng(5))
+    got = pairs(name, "woman", "share 0.3", people, drawn)
+    assert abs(got.level - 5) <= CHANCE
+    apart = got.se**2 + 2 * got.covariance  # had the two been drawn apart
+    t = (got.upper - got.difference) / got.se
+    naive = 100 * np.mean(np.abs(got.difference - got.truth) > t * np.sqrt(apart))
+    assert naive < got.level
+    if name == "alike within units":
+        assert naive < 5 - CHANCE  # without the covariance the test misses differences that it could see
+
+
+@pytest.mark.parametrize("answer", ["share 0.03", "share 0.1", "share 0.9"])
+def test_differences_of_small_groups_keep_their_level_by_mover(answer: str) -> None:
+    """Some 60 respondents against 320, few of whom say yes (or no), and weights that go with the answers."""
+    name = "heavy weights say yes"
+    people = Population(PLANS[name], seed=7)
+    drawn = people.draw(SAMPLES, np.random.default_rng(5))
+    got = pairs(name, "small", answer, people, drawn)
+    made = people.design(drawn).proportion(answer, by=["sample", "small"], interval="wilson").to_arrow()
+    made = made.append_column("number", pc.cast(made["sample"], pa.int64())).sort_by("number")
+    side = np.array(made["small"].to_pylist()) == "1"
+    value, se, lower, upper = (made[column].to_numpy() for column in ("value", "se", "lower", "upper"))
+    with np.errstate(invalid="ignore"):
+        correlation = got.covariance / (se[side] * se[~side])
+    limits, others = (lower[side], upper[side]), (lower[~side], upper[~side])
+    low, up = difference_interval(value[side], limits, value[~side], others, correlation)
+    rejected = 100 * np.mean((got.truth < low) | (up < got.truth))
+    assert rejected <= 5 + CHANCE
 
 
 def table(samples: int) -> str:

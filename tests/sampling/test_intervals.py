@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safercities.model.errors import UsageError
-from safercities.sampling.intervals import METHODS, log_interval, proportion_interval, student_interval
+from safercities.sampling.intervals import (
+    METHODS,
+    difference_interval,
+    log_interval,
+    proportion_interval,
+    student_interval,
+)
 
 #: R 4.2.2, survey 4.1.1, its api data; p, se, n = nrow(design), df = degf(design), level, and the limits of
 #: svyciprop(method = "beta", "xlogit", "mean") of api00 > 700, and of api00 > 860 ("rare"), in the designs
@@ -278,3 +284,44 @@ def test_limits_that_cannot_be_known_are_missing() -> None:
             assert np.isnan(upper[0])
     lower, upper = log_interval([0.0, -2.0], [0.0, 1.0], [5, 5])
     assert np.isnan([*lower, *upper]).all()
+
+
+#: Newcombe (1998), Statistics in Medicine 17: 873–890, table II, method 10: x of m against y of n, and the limits.
+NEWCOMBE = [
+    (56, 70, 48, 80, 0.0524, 0.3339),
+    (9, 10, 3, 10, 0.1705, 0.8090),
+    (6, 7, 2, 7, 0.0582, 0.8062),
+    (5, 56, 0, 29, -0.0381, 0.1926),
+    (0, 10, 0, 20, -0.1611, 0.2775),
+    (10, 10, 0, 10, 0.6075, 1.0),
+]
+
+
+@pytest.mark.parametrize(("x", "m", "y", "n", "lower", "upper"), NEWCOMBE)
+def test_difference_of_simple_samples(x: int, m: int, y: int, n: int, lower: float, upper: float) -> None:
+    z2 = 1.959963984540054**2
+    limits = []
+    for yes, size in ((x, m), (y, n)):
+        p = yes / size
+        half = np.sqrt(z2 * p * (1 - p) / size + (z2 / size) ** 2 / 4)
+        limits.append([(p + z2 / size / 2 + sign * half) / (1 + z2 / size) for sign in (-1, 1)])
+    got = difference_interval(x / m, limits[0], y / n, limits[1], 0.0)
+    assert (float(got[0][0]), float(got[1][0])) == pytest.approx((lower, upper), abs=6e-5)
+
+
+def test_difference_knows_of_the_correlation() -> None:
+    facts = ([0.4, 0.35], [0.03, 0.03], [400, 400], [1e9, 1e9])
+    limits = proportion_interval("student", *facts)
+    widths = []
+    for correlation in (-0.5, 0.0, 0.5, np.nan):
+        args = (0.4, (limits.lower[:1], limits.upper[:1]), 0.35, (limits.lower[1:], limits.upper[1:]), correlation)
+        lower, upper = difference_interval(*args)
+        widths.append(float(upper[0] - lower[0]) / 2)
+    expected = [1.959964 * np.sqrt(2 * 0.03**2 * (1 - r)) for r in (-0.5, 0, 0.5, 0)]
+    assert widths == pytest.approx(expected, rel=1e-5)
+
+
+def test_difference_with_an_unknown_limit_is_unknown() -> None:
+    lower, upper = difference_interval(0.4, (np.nan, 0.5), 0.3, (0.2, 0.4), 0.0)
+    assert np.isnan(lower[0])
+    assert not np.isnan(upper[0])

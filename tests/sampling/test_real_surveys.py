@@ -18,7 +18,7 @@ WIDE = {"No": 1072, "Yes": 5122}
 
 @pytest.fixture(scope="module")
 def enusc(shared_data: Path) -> Design:
-    return survey(with_weight(shared_data / "enusc" / "enusc_2023.csv", "Fact_Pers_Reg"), **ENUSC)
+    return survey(shared_data / "enusc" / "enusc_2023.csv", **ENUSC)
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +32,6 @@ def reference(shared_data: Path) -> Path:
 def read(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def with_weight(path: Path, weight: str):
-    """The rows that have a weight: the survey's file also holds people who were not drawn."""
-    import pyarrow.compute as pc
-    from pyarrow import csv as arrow
-
-    table = arrow.read_csv(path)
-    return table.filter(pc.is_valid(table.column(weight)))
 
 
 @pytest.mark.parametrize(("file", "by"), [("enusc_2023_sex.csv", ["rph_sexo"]), ("enusc_2023_sex_age.csv", ["rph_sexo", "rph_edad"])])
@@ -108,13 +99,6 @@ def lonely_stratum(path: Path) -> str:
         psus.setdefault(row["VarStrat"], set()).add(row["Conglomerado"])
     (one,) = [stratum for stratum, its in psus.items() if len(its) == 1]
     return one
-
-
-def test_enusc_without_a_weight_is_refused(shared_data):
-    with pytest.raises(SafercitiesError) as raised:
-        survey(shared_data / "enusc" / "enusc_2023.csv", **ENUSC)
-    (found,) = raised.value.problems
-    assert (found.code, found.file, found.column) == ("survey-weight-missing", "enusc_2023.csv", "Fact_Pers_Reg")
 
 
 def schools(folder: Path) -> dict[str, tuple]:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -125,7 +126,8 @@ class Spark:
             columns that some files lack with nothing.
         """
         if isinstance(source, pa.Table):
-            frame = self._session.createDataFrame(_plain(source))
+            with _sockets_left_open():
+                frame = self._session.createDataFrame(_plain(source))
         else:
             paths = [source] if isinstance(source, Path) else list(source)
             _check_files(paths)
@@ -141,7 +143,8 @@ class Spark:
 
     def run(self, text: str) -> pa.Table:
         """Result of a SQL text as an Arrow table, in the order that the text asks for."""
-        table = self._session.sql(spark_text(text)).toArrow()
+        with _sockets_left_open():
+            table = self._session.sql(spark_text(text)).toArrow()
         return table.cast(pa.schema([field.with_nullable(True) for field in table.schema]))
 
     def close(self) -> None:
@@ -187,6 +190,14 @@ def on_loopback(master: str) -> bool:
     return master.startswith("local") or (
         bool(hosts) and all(host in ("localhost", "[::1]") or host.startswith("127.") for host in hosts)
     )
+
+
+@contextmanager
+def _sockets_left_open() -> Iterator[None]:
+    """PySpark leaves it to Python to close its sockets, which Python remarks upon."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
 
 
 def _backquoted(name: str) -> str:

@@ -279,20 +279,8 @@ def _finished(
     value, se, df = (numbers(table, name) for name in ("value", "se", "df"))
     spread = (df >= 1) & (se > STILL * top)
     lower, upper = (np.where(spread, np.clip(numbers(table, name), 0.0, top), np.nan) for name in ("lower", "upper"))
-    names = _rest(combination)
-    placed, known = _shares(points, ()), _shares(points, names)
-    periods = table.column("period").to_pylist()
-    found = (
-        np.array([placed[one] for one in periods]),
-        np.array([known[one] / max(placed[one], 1e-300) for one in periods]),
-    )
-    n, answered = numbers(table, "n"), np.nan_to_num(numbers(table, "coverage"))
-    left_out = np.round(np.divide(n, answered, out=n.copy(), where=answered > 0)) - n
-    own = [_own_flags(field or "") for field in table.column("quality").to_pylist()]
-    flags = np.where(found[0] < KNOWN_ENOUGH, "unlocated_share ", "").astype(object)
-    flags += np.where(found[1] < KNOWN_ENOUGH, "unknown_share ", "").astype(object)
-    flags += "rejected_share" if rejected > 1 - KNOWN_ENOUGH else ""
-    single = np.array(["single_psu" in field for field in own], dtype=bool)
+    placed, known = _shares(table, points, _rest(combination))
+    answered = np.nan_to_num(numbers(table, "coverage"))
     return replaced(
         table,
         {
@@ -302,13 +290,21 @@ def _finished(
             "lower": lower,
             "upper": upper,
             "n_positive": None,
-            "coverage": answered * found[0] * found[1],
-            "obs_status": np.where(np.isnan(value), "O", np.where(single | ~spread, "U", "A")).tolist(),
-            "quality": own,
+            "coverage": answered * placed * known,
+            "obs_status": np.where(np.isnan(value), "O", np.where(spread, "A", "U")).tolist(),
+            "quality": [_own_flags(field or "") for field in table.column("quality").to_pylist()],
         },
-        flags=flags.tolist(),
-        notes=[_note(int(one), np.isnan(mean)) for one, mean in zip(left_out.tolist(), value.tolist(), strict=True)],
+        flags=_flags(placed, known, rejected),
+        notes=_notes(value, numbers(table, "n"), answered),
     )
+
+
+def _flags(placed: Floats, known: Floats, rejected: float) -> list[str]:
+    """What is missing of the points of each row's period."""
+    flags = np.where(placed < KNOWN_ENOUGH, "unlocated_share ", "").astype(object)
+    flags += np.where(known < KNOWN_ENOUGH, "unknown_share ", "").astype(object)
+    flags += "rejected_share" if rejected > 1 - KNOWN_ENOUGH else ""
+    return flags.tolist()  # type: ignore[no-any-return]
 
 
 def _own_flags(field: str) -> str:
@@ -316,17 +312,26 @@ def _own_flags(field: str) -> str:
     return " ".join(flag for flag in field.split() if flag not in ("zero_or_full", "lonely_psu"))
 
 
-def _note(left_out: int, none: bool) -> str:
-    if none:
-        return "no point has a score: too few parameters were rated"
-    return f"{left_out} points left out, as too few parameters were rated there" if left_out else ""
+def _notes(value: Floats, n: Floats, answered: Floats) -> list[str]:
+    """How many points have no score, and where none has one."""
+    left_out = np.round(np.divide(n, answered, out=n.copy(), where=answered > 0)) - n
+    none = "no point has a score: too few parameters were rated"
+    some = "points left out, as too few parameters were rated there"
+    return [
+        none if np.isnan(mean) else f"{lost:.0f} {some}" if lost else ""
+        for mean, lost in zip(value.tolist(), left_out.tolist(), strict=True)
+    ]
 
 
-def _shares(points: pa.Table, names: Sequence[str]) -> dict[str, float]:
-    """Period → share of its points that have a place and all of these characteristics."""
-    unknown = pc.starts_with(points.column("place"), f"{UNKNOWN}.")
+def _shares(table: pa.Table, points: pa.Table, names: Sequence[str]) -> tuple[Floats, Floats]:
+    """Share of the points of each row's period that have a place; and of these, that have all the characteristics."""
+    nowhere = pc.starts_with(points.column("place"), f"{UNKNOWN}.")
+    unknown = nowhere
     for name in names:
         unknown = pc.or_(unknown, pc.equal(points.column(name), UNKNOWN))
-    table = pa.table({"period": points.column("period"), "known": pc.cast(pc.invert(unknown), pa.float64())})
-    found = table.group_by("period").aggregate([("known", "mean")]).to_pylist()
-    return {one["period"]: float(one["known_mean"]) for one in found}
+    columns = {"placed": pc.cast(pc.invert(nowhere), pa.float64()), "known": pc.cast(pc.invert(unknown), pa.float64())}
+    sums = pa.table({"period": points.column("period"), **columns}).group_by("period")
+    rows = sums.aggregate([("placed", "mean"), ("known", "mean")]).to_pylist()
+    found = {row["period"]: (row["placed_mean"], row["known_mean"]) for row in rows}
+    placed, known = np.array([found[period] for period in table.column("period").to_pylist()]).reshape(-1, 2).T
+    return placed, np.divide(known, placed, out=np.zeros(len(placed)), where=placed > 0)

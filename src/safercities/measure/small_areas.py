@@ -106,7 +106,7 @@ def _direct(estimates: Estimates) -> pa.Table:
     """Rows of direct survey estimates that can be modelled."""
     table = estimates.table
     smoothed = pc.match_substring(pc.fill_null(table.column("quality"), ""), "smoothed")
-    summed = pc.is_in(table.column("unit"), pa.array([*COUNTED, "total"]))
+    summed = pc.is_in(table.column("unit"), pa.array(COUNTED))
     return table.filter(pc.and_(pc.is_valid(table.column("df")), pc.invert(pc.or_(smoothed, summed))))
 
 
@@ -212,7 +212,7 @@ def _possible(unit: str) -> tuple[float, float]:
     """Least and highest value that can be, by the unit."""
     if unit == "%":
         return 0.0, 100.0
-    if unit in ("proportion", "share"):
+    if unit == "proportion":
         return 0.0, 1.0
     if unit.startswith("score 0–"):
         return 0.0, float(unit.removeprefix("score 0–"))

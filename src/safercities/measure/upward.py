@@ -32,7 +32,7 @@ SUM = "sum over members; of: "
 #: What the method of a trend ends with.
 CONSTANT = "; same members in all periods"
 #: What the units begin with that are averaged; those in `COUNTED` add up, and any other is refused.
-AVERAGED = ("%", "per ", "score ", "index", "mean", "share")
+AVERAGED = ("%", "per ", "score ", "index", "mean", "proportion")
 #: Flags of a member that stay true of the whole.
 LASTING = frozenset(
     {
@@ -60,8 +60,8 @@ def aggregate(
 
     Rules
     -----
-    - A rate, share, mean or score becomes Σ d v / Σ d over the members with a value, d being each one's denominator
-      (people, as a rule). Counts are added up. Members are taken as independent: se = √(Σ d² se²) / Σ d. The limits
+    - A rate, share, mean or score becomes Σ d v / Σ d over the members with a value, d being the people that each one's
+      value is over (for a share of victims: victims). Counts are added up. Members are taken as independent: se = √(Σ d² se²) / Σ d. The limits
       put the distances of the members' limits together in the same way (MOVER), so that the interval is as asymmetric
       as theirs; that of added counts of records is Garwood's. Where a member with a value has no se or limits, or
       another confidence level, the whole has none.

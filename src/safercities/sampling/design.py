@@ -14,7 +14,7 @@ from safercities.sampling import statistics
 from safercities.sampling.estimators import Result, Sample, estimate
 from safercities.sampling.spec import DegreesOfFreedom, IntervalMethod, Lonely, Missing
 from safercities.sampling.statistics import Kind, Statistic
-from safercities.sampling.sums import Axis, Cells, families, make_cells
+from safercities.sampling.sums import Axis, Cells, Family, families, make_cells
 from safercities.sampling.table import Respondents
 from safercities.sampling.units import Floats
 
@@ -392,13 +392,21 @@ class Design:
         sizes = {name: len(self.axis(name).labels) for one in combinations for name in one}
         most = len(self.sample.unit) // self.sample.units.size  # of more domains the matrix is larger than the rows
         for family in families(combinations, sizes, most):
-            head = self.cells(family.head)
-            members = [head if one == family.head else self.cells(one, head) for one in family.members]
+            its = self._cells_of(family)
             for one in made:
-                for cells in members:
-                    yield cells, one, estimate(one, cells, self.sample)
-                for cells in (head, *members):
+                for names in family.members:
+                    yield its[names], one, estimate(one, its[names], self.sample)
+                for cells in its.values():
                     cells.forget(one.x.name, *([one.d.name] if one.d is not one.base else []))
+
+    def _cells_of(self, family: Family) -> dict[tuple[str, ...], Cells]:
+        """The cells of a family, each added up from the smallest of the others that holds its dimensions."""
+        made = {family.head: self.cells(family.head)}
+        for names in sorted(family.members, key=len, reverse=True):
+            if names not in made:
+                holders = (cells for cells in made.values() if set(names) <= set(cells.names))
+                made[names] = self.cells(names, min(holders, key=lambda cells: cells.size))
+        return made
 
     def estimates(
         self,

@@ -44,7 +44,7 @@ class Margin:
 
     def of(self, weights: Floats) -> Floats:
         """Sum of weights in each group; shape (groups,)."""
-        return np.bincount(self.codes, weights, len(self.totals))
+        return np.asarray(np.bincount(self.codes, weights, len(self.totals)), dtype=np.float64)
 
 
 def margin(name: str, groups: Sequence[Any], totals: Mapping[Any, float], *, file: str = "") -> Margin:

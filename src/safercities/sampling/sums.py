@@ -257,7 +257,8 @@ class Sparse(Cells):
             inside = np.add.reduceat(squares, tops) if len(tops) else np.zeros(0)
             # units of the group without members of the domain are zeros: they lie one mean away
             whole = inside + (stage.drawn[top] - filled) * mean**2
-            part: Floats = np.bincount(its_domain, weights=whole * stage.scale[top], minlength=self.size) * 1.0
+            sums = np.bincount(its_domain, weights=whole * stage.scale[top], minlength=self.size)
+            part = np.asarray(sums, dtype=np.float64)
             if self.units.rule == "average" and stage.lonely.any():
                 some = np.logical_or.reduceat(np.logical_or.reduceat(members != 0, starts), tops)
                 part = part * self._averaged(top, its_domain, some, stage)
