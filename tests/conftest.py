@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,10 +44,12 @@ def spark() -> Iterator[Spark]:
 
     fast = {"spark.sql.shuffle.partitions": "4"}
     fast |= {f"spark.{part}.extraJavaOptions": LIGHT for part in ("driver", "executor")}
+    on_ctrl_c = signal.getsignal(signal.SIGINT)
     with Cluster(workers=2, memory="512m") as cluster:
         with Spark(cluster.url, memory="512m", options={**cluster.options, **fast}) as engine:
             yield engine
         pids = cluster.pids
+    assert signal.getsignal(signal.SIGINT) is on_ctrl_c
     assert len(pids) == 3
     for pid in pids:
         with pytest.raises(ProcessLookupError):

@@ -35,7 +35,7 @@ def columns() -> dict[str, np.ndarray]:
         "v": ((I * 11) % 7 < 2).astype(int),
         "u": u,
         "even": np.full(240, 12.5),
-        "sex": np.where((I * 5 + I // 7) % 2 == 0, "F", "M"),
+        "sex": np.where((I * 5 + I // 9) % 2 == 0, "F", "M"),
         "age": (psu * 3 + I // 60) % 4,
         "stratum": stratum,
         "local": psu // 6,
@@ -46,7 +46,7 @@ def columns() -> dict[str, np.ndarray]:
         "N2": 6 + psu % 5,
         "f1": 0.1 + 0.05 * stratum,
         "f2": 0.5 + 0.1 * (psu % 3),
-        "lone": np.select([psu == 3, psu == 10], [90, 91], stratum),
+        "lone": np.select([psu == 3, psu == 11], [90, 91], stratum),
         "sure": np.isin(psu, (4, 8)).astype(int),
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import time
 from itertools import combinations
 from pathlib import Path
@@ -129,10 +128,6 @@ def _groups() -> set[int]:
     """Process groups of our children."""
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     return {os.getpgid(int(child)) for child in children}
-
-
-def test_ctrl_c_means_afterwards_what_it_meant_before(spark: Spark) -> None:
-    assert callable(signal.getsignal(signal.SIGINT))
 
 
 def test_quotes_reach_spark_to_the_letter() -> None:

@@ -9,7 +9,7 @@ d <- data.frame(psu = (7 * i + (i^2) %/% 5) %% 31, w = 10 + (i * 37) %% 29 + (i 
 d$u[i %% 13 == 5] <- NA
 d$z <- d$y
 d$y[i %% 19 == 7] <- NA
-d$sex <- c("F", "M")[(i * 5 + i %/% 7) %% 2 + 1]
+d$sex <- c("F", "M")[(i * 5 + i %/% 9) %% 2 + 1]
 d$age <- (d$psu * 3 + i %/% 60) %% 4
 d$stratum <- d$psu %% 6
 d$local <- d$psu %/% 6
@@ -20,7 +20,7 @@ d$N1 <- c(40, 36, 30, 50, 44, 60)[d$stratum + 1]
 d$N2 <- 6 + d$psu %% 5
 d$f1 <- 0.1 + 0.05 * d$stratum
 d$f2 <- 0.5 + 0.1 * (d$psu %% 3)
-d$lone <- ifelse(d$psu == 3, 90, ifelse(d$psu == 10, 91, d$stratum))
+d$lone <- ifelse(d$psu == 3, 90, ifelse(d$psu == 11, 91, d$stratum))
 sure <- d$psu %in% c(4, 8)
 d$sure_stratum <- ifelse(sure, 100 + d$psu, d$stratum)
 d$sure_psu <- ifelse(sure, 1000 + d$home, d$psu)

@@ -29,9 +29,12 @@ def grouped(table: pa.Table, names: Sequence[str]) -> tuple[Ints, Ints]:
     """The group of each row that shares these columns, and the first row of each group; null is a value of its own."""
     if not table.num_rows:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    codes = [np.asarray(_codes(table.column(name)), dtype=np.int64) for name in names]
-    _, first, group = np.unique(np.column_stack(codes), axis=0, return_index=True, return_inverse=True)
-    return group.reshape(-1).astype(np.int64), first.astype(np.int64)
+    group = np.zeros(table.num_rows, dtype=np.int64)
+    for name in names:
+        codes = _codes(table.column(name))
+        group = np.unique(group * (codes.max() + 1) + codes, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    _, first = np.unique(group, return_index=True)
+    return group, first.astype(np.int64)
 
 
 def _codes(column: pa.ChunkedArray) -> NDArray[np.int64]:

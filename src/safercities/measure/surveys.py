@@ -390,11 +390,11 @@ class _Wave:
         columns = np.array([self._column(f"answer_{role}") for role in one.roles])
         asked = self._who_was_asked(one.roles)
         if one.how == "mean":
-            return columns[0], asked
+            return columns[0], _concerned(asked, columns[0])
         first = 0.0 if one.how == "all" else 1.0  # the answer that settles it
         settled, unsure = (columns == first).any(axis=0), np.isnan(columns).any(axis=0)
         values = np.where(settled, first, np.where(unsure, np.nan, 1 - first))
-        return (1 - values if one.how == "none" else values), asked
+        return (1 - values if one.how == "none" else values), _concerned(asked, values)
 
     def _who_was_asked(self, roles: Iterable[str]) -> Mask | None:
         """Respondents to whom at least one of the questions was put."""
@@ -450,6 +450,11 @@ class _Wave:
             if of_all < KNOWN_ENOUGH:
                 flags[broken] |= BIT["unlocated_share" if name in places else "unknown_share"]
         return share, flags
+
+
+def _concerned(asked: Mask | None, values: Floats) -> Mask | None:
+    """Whom a question is about: those to whom it was put, and those whose answer is known without (not_asked = no)."""
+    return None if asked is None else asked | ~np.isnan(values)
 
 
 def _both(one: Mask | None, other: Mask | None) -> Mask | None:

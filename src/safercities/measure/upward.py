@@ -60,11 +60,11 @@ def aggregate(
 
     Rules
     -----
-    - A rate, share, mean or score becomes Σ d v / Σ d over the members with a value, d being the people that each one's
-      value is over (for a share of victims: victims). Counts are added up. Members are taken as independent: se = √(Σ d² se²) / Σ d. The limits
-      put the distances of the members' limits together in the same way (MOVER), so that the interval is as asymmetric
-      as theirs; that of added counts of records is Garwood's. Where a member with a value has no se or limits, or
-      another confidence level, the whole has none.
+    - A rate, share, mean or score becomes Σ d v / Σ d over the members with a value, d being the people that each
+      one's value is over (for a share of victims: victims). Counts are added up. Members are taken as independent:
+      se = √(Σ d² se²) / Σ d. The limits put the distances of the members' limits together in the same way (MOVER), so
+      that the interval is as asymmetric as theirs; that of added counts of records is Garwood's. Where a member with a
+      value has no se or limits, or another confidence level, the whole has none.
     - `coverage` is the share of the denominator of all members, with data or not, that those with data hold. Below
       `gate` the row has no value, `obs_status` O, and a note that says why. Below 1 it is flagged `partial_coverage`,
       and a sum is then one of the members with data only.

@@ -11,9 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from safercities.model.estimates import TOTAL, UNKNOWN, Estimates
+from safercities.model.periods import Period
 
 if TYPE_CHECKING:
     from safercities.review.data import ReviewData
+
+
+#: Units of numbers that stand for a whole population; others are shares, means or scores of its members.
+COUNTED = ("victims", "incidents", "offences", "people", "households", "events")
+#: Says how many of the sample said yes, so it would tell a value that is withheld.
+TELLING = "zero_or_full"
 
 
 @dataclass(frozen=True)
@@ -30,18 +37,37 @@ class Number:
     method: str
     flags: tuple[str, ...]
     withheld: bool
+    verdict: str = ""  # of the publication rules: publish, warn, withhold; empty where no rule applies
+    scheme: str = ""
+    n: int | None = None  # respondents, or audited points
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Number:
-        """From a row of the estimates table; a confidential value is never read."""
-        withheld = (row["conf_status"] or "F") != "F"
+        """From a row of the estimates table; a value that is confidential or too unsure is never read."""
+        unsure = row["verdict"] == "withhold"
+        confidential = (row["conf_status"] or "F") != "F"
+        withheld = unsure or confidential
         value, lower, upper = (None if withheld else row[name] for name in ("value", "lower", "upper"))
         cases = None if withheld else _first(row["n_positive"], row["n"])
+        flags = (row["quality"] or "").split()
         return cls(
-            value, lower, upper, row["level"] or 0.95, cases, row["denominator"], row["unit"] or "",
-            row["method"] or "",
-            tuple((row["quality"] or "").split()), withheld,
+            value, lower, upper, row["level"] or 0.95, cases, None if unsure else row["denominator"],
+            row["unit"] or "", row["method"] or "",
+            tuple(flag for flag in flags if not (withheld and flag == TELLING)), withheld,
+            row["verdict"] or "", row["scheme"] or "", None if confidential else row["n"],
         )  # fmt: skip
+
+    @property
+    def warned(self) -> bool:
+        """Whether it is to be read with care, as the publication rules say; or, without rules, rests on one cluster."""
+        return self.verdict == "warn" or (not self.verdict and "single_psu" in self.flags)
+
+    @property
+    def one_sided(self) -> str:
+        """`none` or `all` where nobody, or everybody, of the sample said yes; else empty."""
+        if TELLING not in self.flags or self.value is None:
+            return ""
+        return "none" if self.value == 0 else "all"
 
     @property
     def has_interval(self) -> bool:
@@ -95,13 +121,15 @@ def slot(unit: str, method: str, flags: str) -> str:
     --------
     >>> slot("victims", "count", ""), slot("per 100 000", "empirical Bayes (Marshall, global)", "smoothed")
     ('count', 'smoothed')
+    >>> slot("%", "proportion, Taylor linearisation, Korn–Graubard interval", ""), slot("people", "total, …", "")
+    ('rate', 'count')
     """
     method = method.lower()
     if "smoothed" in flags.split() or "bayes" in method or "smooth" in method:
         return "smoothed"
     if "standard" in method:
         return "standardised"
-    return "rate" if unit.startswith("per ") else "count"
+    return "count" if unit in COUNTED or not unit else "rate"
 
 
 @dataclass(frozen=True)
@@ -117,6 +145,7 @@ class Series:
     count_unit: str = ""
     rate_unit: str = ""
     methods: tuple[str, ...] = ()
+    made_of: str = "incidents"  # or survey, audits, reporting, index
 
     @cached_property
     def now(self) -> Cell | None:
@@ -151,13 +180,23 @@ class Shown:
         dims = data.estimates.dimensions
         totals = _all_total(table, dims)
         own = pc.equal(table.column("place"), data.place.id)
-        now = pc.equal(table.column("period"), data.period)
+        self.periods = _periods(table, data)
+        now = _now(table, data.period, self.periods)
         wanted = pc.or_(pc.and_(own, pc.or_(now, totals)), pc.and_(totals, now))
-        self.estimates = Estimates(table.filter(pc.fill_null(wanted, False)))
+        self.estimates = Estimates(_withheld_together(table.filter(pc.fill_null(wanted, False)), dims))
+
+    @property
+    def series(self) -> list[Series]:
+        """What was recorded: every indicator × source, in the order of the indicators, then of the sources."""
+        return self.of("incidents")
+
+    def of(self, made_of: str) -> list[Series]:
+        """Every indicator × source that is made of this: incidents, survey, audits, reporting or index."""
+        return [series for series in self.everything if series.made_of == made_of]
 
     @cached_property
-    def series(self) -> list[Series]:
-        """Every indicator × source, in the order of the indicators, then of the sources."""
+    def everything(self) -> list[Series]:
+        """Every indicator × source."""
         dims = self.data.estimates.dimensions
         parts: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for row in self.estimates.rows():
@@ -182,10 +221,11 @@ class Shown:
                 setattr(cell, kind, Number.from_row(row))
             units.setdefault("count" if kind == "count" else "rate", row["unit"] or "")
             methods[row["method"] or ""] = None
+        now = self.periods.get(key, self.data.period)
         own = [cell for cell in cells.values() if cell.place == self.data.place.id]
         groups: dict[tuple[str, ...], list[Cell]] = {}
         for cell in own:
-            if cell.codes and cell.period == self.data.period:
+            if cell.codes and cell.period == now:
                 groups.setdefault(tuple(cell.codes), []).append(cell)
         return Series(
             indicator=key[0],
@@ -196,7 +236,8 @@ class Shown:
                 for names in sorted(groups, key=lambda n: (len(n), self._position(n)))
             },
             places=[cell for cell in cells.values() if cell.place != self.data.place.id],
-            period=self.data.period,
+            period=now,
+            made_of=made_of(self.data, key[0]),
             count_unit=units.get("count", ""),
             rate_unit=units.get("rate", ""),
             methods=tuple(method for method in methods if method),
@@ -216,6 +257,57 @@ class Shown:
         if code == UNKNOWN:
             return (len(known) + 1, code)
         return (known.index(code) if code in known else len(known), code)
+
+
+def made_of(data: ReviewData, indicator: str) -> str:
+    """What an indicator is made of, as the review tells it: incidents, survey, audits, reporting or index."""
+    found = data.indicators.get(indicator)
+    if found is None:
+        return "incidents"
+    material = found.on().made_of
+    return ("index" if found.kind == "index" else "reporting") if material == "estimates" else material
+
+
+def _periods(table: pa.Table, data: ReviewData) -> dict[tuple[str, str], str]:
+    """Of each series that has nothing of the review's period, and is not of records, the period that is shown.
+
+    The last one that begins before the review's period ends; else the first there is.
+    """
+    found: dict[tuple[str, str], set[str]] = {}
+    seen = table.select(["indicator", "source", "period"]).group_by(["indicator", "source", "period"]).aggregate([])
+    for row in seen.to_pylist():
+        found.setdefault((row["indicator"], row["source"] or ""), set()).add(row["period"])
+    end = Period.parse(data.period).end
+    chosen = {}
+    for key, periods in found.items():
+        if data.period in periods or made_of(data, key[0]) == "incidents":
+            continue
+        ordered = sorted(periods, key=lambda period: Period.parse(period).start)
+        chosen[key] = ([one for one in ordered if Period.parse(one).start <= end] or ordered[:1])[-1]
+    return chosen
+
+
+def _now(table: pa.Table, period: str, others: Mapping[tuple[str, str], str]) -> Any:
+    """Rows of the period that is shown of their series."""
+    mask = pc.equal(table.column("period"), period)
+    for (indicator, source), other in others.items():
+        mine = pc.and_(
+            pc.equal(table.column("indicator"), indicator), pc.equal(pc.fill_null(table.column("source"), ""), source)
+        )
+        mask = pc.or_(mask, pc.and_(mine, pc.equal(table.column("period"), other)))
+    return mask
+
+
+def _withheld_together(table: pa.Table, dims: Sequence[str]) -> pa.Table:
+    """Estimated numbers of people or events are withheld with their share: each would tell the other."""
+    names = ["indicator", "source", "period", "place", *dims]
+    keys = pc.binary_join_element_wise(*(pc.fill_null(table.column(name), "") for name in names), "\x1f")
+    counted = pc.is_in(table.column("unit"), pa.array(COUNTED))
+    withheld = pc.fill_null(pc.equal(table.column("verdict"), "withhold"), False)
+    shares = keys.filter(pc.and_(withheld, pc.invert(counted)))
+    hit = pc.and_(counted, pc.is_in(keys, shares.combine_chunks()))
+    verdict = pc.if_else(hit, pa.scalar("withhold"), table.column("verdict"))
+    return table.set_column(table.column_names.index("verdict"), "verdict", verdict)
 
 
 def _all_total(table: pa.Table, dims: Sequence[str]) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from numbers import Real
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def calibrated(design: Design, totals: Mapping[str, float | Mapping[Any, float]]
         raise UsageError(problem("survey-no-margins"))
     groups = [_margin(design, (name,), each) for name, each in totals.items() if isinstance(each, Mapping)]
     numbers = {
-        name: (design.respondents.numbers(name), float(each))
+        name: (design.respondents.numbers(name), float(each) if isinstance(each, Real) else float("nan"))
         for name, each in totals.items()
         if not isinstance(each, Mapping)
     }
@@ -152,6 +153,8 @@ def replicated(design: Design, columns: Sequence[str], kind: str, settings: Mapp
         raise UsageError(problem("survey-replicate-first"))
     if not columns:
         raise UsageError(problem("survey-no-replicates"))
+    if kind not in (known := get_args(Replication)):
+        raise UsageError(problem("survey-choice", what="kind of replicates", given=kind, known=", ".join(known)))
     weights = np.array([design.respondents.numbers(name) for name in columns])
     made = replicates.given(cast(Replication, kind), weights, design.weights, **settings)
     return design.with_weights(replace(design.sample, replicates=made))

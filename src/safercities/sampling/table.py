@@ -128,6 +128,9 @@ class Respondents:
     def own_codes(self, name: str) -> tuple[NDArray[np.integer], list[str]]:
         """Code of each row (−1 where empty) and the text of each code, in the order of the table."""
         column = self.raw(name)
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            raise SafercitiesError(problem("survey-not-text", file=self.file, column=name, name=name))
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
         joined = column.unify_dictionaries().combine_chunks() if column.num_chunks != 1 else column.chunk(0)
