@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-import tempfile
 import tomllib
 import types
 from collections.abc import Callable, Iterator
@@ -15,6 +11,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from docs.make_survey_pages import answers_page, rubric_page, rules_page
+from docs.make_tutorials import first_review, first_survey
+from docs.page_parts import MADE, anchor, one_line, table
 from pydantic.fields import FieldInfo
 
 from safercities.collect.spec import (
@@ -34,15 +33,13 @@ from safercities.collect.spec import (
     YesFrom,
 )
 from safercities.config import AboutSpec, MeasureSpec, ObservatorySpec, PublishSpec
-from safercities.indicators.answers import Answer, answers
-from safercities.indicators.facts import facts
+from safercities.indicators.facts import facts, looks_back
 from safercities.indicators.numerators import Acts, Answers, Compared, Goalposts, Index, Ratings
 from safercities.indicators.spec import Indicator, Links, Version
 from safercities.model.spec import Spec
 from safercities.places.spec import GeographySpec
 
 DOCS = Path(__file__).parent
-MADE = "<!-- Made by `make reference` from the program itself. Do not edit by hand. -->\n"
 
 #: Specs of observatory.toml in the order of the page: heading, and a sentence before the table.
 OBSERVATORY: dict[type[Spec], tuple[str, str]] = {
@@ -128,15 +125,14 @@ def words(annotation: Any, headings: dict[type[Spec], tuple[str, str]]) -> str:
     return _WORDS[annotation]
 
 
-def anchor(heading: str) -> str:
-    """Link target of a heading."""
-    return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
-
-
 def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _key(name: str, info: FieldInfo) -> str:
+    return f"`{info.alias or name}`"
 
 
 def _default(info: FieldInfo) -> str:
@@ -155,19 +151,19 @@ def _with_code(sentence: str) -> str:
     return sentence if "`" in sentence else re.sub(r"(\{.*\}|\[.*\])", r"`\1`", sentence)
 
 
-def _cell(text: str) -> str:
-    return re.sub(r"\s*\n\s*", " ", text).replace("|", "\\|")
-
-
 def table_of(spec: type[Spec], headings: dict[type[Spec], tuple[str, str]], leave_out: set[str]) -> str:
     """Table of a spec's keys."""
-    lines = ["| key | takes | default | meaning |", "|---|---|---|---|"]
-    for name, info in spec.model_fields.items():
-        if name not in leave_out:
-            meaning = _with_code(info.description or "")
-            cells = (f"`{info.alias or name}`", words(info.annotation, headings), _default(info), meaning)
-            lines.append("| " + " | ".join(map(_cell, cells)) + " |")
-    return "\n".join(lines)
+    rows = [
+        [
+            f"`{info.alias or name}`",
+            words(info.annotation, headings),
+            _default(info),
+            _with_code(info.description or ""),
+        ]
+        for name, info in spec.model_fields.items()
+        if name not in leave_out
+    ]
+    return table(["key", "takes", "default", "meaning"], rows)
 
 
 def spec_page(title: str, before: str, headings: dict[type[Spec], tuple[str, str]]) -> str:
@@ -215,11 +211,11 @@ def problems_page() -> str:
 
 
 def _problems_of(room: str, text: str) -> str:
-    lines = [f"## {room}", "", "| code | severity | what | what to do |", "|---|---|---|---|"]
-    for code, kind in sorted(tomllib.loads(text).items()):
-        shown = (f"`{code}`", kind["severity"], _filled(kind["what"]), _filled(kind["todo"]))
-        lines.append("| " + " | ".join(map(_cell, shown)) + " |")
-    return "\n".join(lines)
+    rows = [
+        [f"`{code}`", kind["severity"], _filled(kind["what"]), _filled(kind["todo"])]
+        for code, kind in sorted(tomllib.loads(text).items())
+    ]
+    return f"## {room}\n\n{table(['code', 'severity', 'what', 'what to do'], rows)}"
 
 
 def _filled(sentence: str) -> str:
@@ -231,46 +227,21 @@ def _filled(sentence: str) -> str:
 
 def indicators_page() -> str:
     """Reference of the catalogue of indicators, and of the keys of an indicator file."""
-    from safercities.indicators.catalogue import catalogue
+    from safercities.indicators.catalogue import MATERIALS, catalogue, units_of
 
     entries = catalogue()
-    lines = ["| code | name | made of | unit |", "|---|---|---|---|"]
-    for code, entry in entries.items():
-        now = entry.on()
-        unit = ", ".join(now.counted.units) if now.made_of == "incidents" else entry.unit(now)
-        lines.append(f"| [`{code}`](#{anchor(code)}) | {_cell(now.label)} | {now.made_of} | {unit} |")
+    rows = [
+        [f"[`{code}`](#{anchor(code)})", entry.on().label, MATERIALS[entry.on().made_of], units_of(entry)]
+        for code, entry in entries.items()
+    ]
     before = (
         f"# Indicators\n\n{MADE}\nEach indicator is one small TOML file in `src/safercities/indicators/catalogue/`.\n"
         "`safercities indicators` lists them, `safercities indicators CODE` explains one."
     )
     sections = [_indicator(entry) for entry in entries.values()]
     keys = spec_page("Keys of an indicator file", "", INDICATOR).replace(MADE, "").replace("\n## ", "\n### ")
-    return "\n\n".join([before, "\n".join(lines), *sections, _roles(), "#" + re.sub(r"\n{3,}", "\n\n", keys)])
-
-
-def _roles() -> str:
-    """The vocabulary of answers."""
-    lines = [
-        "## Answers { #answers }",
-        "",
-        "The roles that columns of a survey can play, in `[sources.NAME.variables]` of observatory.toml.",
-        "",
-        "| role | what respondents are asked | answer | asked |",
-        "|---|---|---|---|",
-    ]
-    lines.extend(
-        f"| `{role}` | {_cell(one.question)} | {_answered(one)} | {_asked(one)} |" for role, one in answers().items()
-    )
-    return "\n".join(lines)
-
-
-def _answered(one: Answer) -> str:
-    kind = one.kind.replace("yes_no", "yes or no")
-    return kind if one.unit == "person" else f"{kind}, for the household"
-
-
-def _asked(one: Answer) -> str:
-    return "of those with " + " or ".join(f"`{role}`" for role in one.asked) if one.asked else "of all"
+    listed = table(["code", "name", "made of", "unit"], rows)
+    return "\n\n".join([before, listed, *sections, "#" + re.sub(r"\n{3,}", "\n\n", keys)])
 
 
 def _indicator(entry: Indicator) -> str:
@@ -279,14 +250,14 @@ def _indicator(entry: Indicator) -> str:
         since = f", in force since {version.valid_from}" if version.valid_from else ""
         rows = {name.lower(): sentence for name, sentence in facts(entry, version)} | {
             "whom it means": version.population,
-            "looks back on": version.reference_period,
+            "looks back on": looks_back(version.reference_period),
             "breakdowns that the source asks for": ", ".join(version.disaggregations),
             "linked to": _links(entry.links),
             "source": version.source,
             "to read it rightly": version.note,
         }
-        listed = "\n".join(f"- **{name}**: {_one_line(text)}" for name, text in rows.items() if text)
-        definition = _one_line(version.definition)
+        listed = "\n".join(f"- **{name}**: {one_line(text)}" for name, text in rows.items() if text)
+        definition = one_line(version.definition)
         parts.append(f"**{version.label}** (version {version.version}{since}). {definition}\n\n{listed}")
     return "\n\n".join(parts)
 
@@ -296,41 +267,15 @@ def _links(links: Links) -> str:
     return "; ".join(f"{name} {', '.join(map(str, to))}" for name, to in named.items() if to)
 
 
-def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
-
-
-_FILE = re.compile(r"<!-- file: (\S+) -->\n```\w*\n(.*?)```\n", flags=re.DOTALL)
-_OUTPUT = re.compile(r"<!-- output: (\w+) -->\n(?:```\n.*?```\n)?", flags=re.DOTALL)
-
-
-def tutorial_page() -> str:
-    """The tutorial as it stands, with the outputs that its commands give on its files."""
-    page = (DOCS / "tutorial" / "first-review.md").read_text(encoding="utf-8")
-    with tempfile.TemporaryDirectory() as work:
-        _run("init", work)
-        for name, content in _FILE.findall(page):
-            Path(work, "riverton", name).write_text(content, encoding="utf-8")
-        return _OUTPUT.sub(lambda m: f"<!-- output: {m[1]} -->\n```\n{_run(m[1], work)}```\n", page)
-
-
-def _run(command: str, folder: str) -> str:
-    """What a command prints for the tutorial's city, remarks (standard error) before results, as on a terminal."""
-    call = [sys.executable, "-m", "safercities", command, "riverton"]
-    environment = os.environ | {"PYTHONUTF8": "1"}
-    done = subprocess.run(  # noqa: S603 - our own program
-        call, cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=False
-    )
-    if done.returncode not in (0, 1) or "Traceback" in done.stderr:
-        raise RuntimeError(f"safercities {command} failed: {done.stderr}")
-    return done.stderr + done.stdout
-
-
 PAGES: dict[str, Callable[[], str]] = {
     "reference/observatory-toml.md": observatory_page,
     "reference/problems.md": problems_page,
     "reference/indicators.md": indicators_page,
-    "tutorial/first-review.md": tutorial_page,
+    "reference/survey-answers.md": answers_page,
+    "reference/publication-rules.md": rules_page,
+    "reference/audit-rubric.md": rubric_page,
+    "tutorial/first-review.md": first_review,
+    "tutorial/first-survey.md": first_survey,
 }
 
 

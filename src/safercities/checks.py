@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
 
 from safercities import config
 from safercities.collect.spec import IncidentsSpec, PopulationSpec, SurveySpec
 from safercities.model.errors import Problem, SafercitiesError, Severity, problem
+from safercities.model.periods import Period, Recall
 
 if TYPE_CHECKING:
     from safercities.indicators.spec import Indicator
+    from safercities.measure.surveys import SurveySource
     from safercities.observatory import Observatory
+
+#: Weights that stand for so many times as many people as live in the place are reported.
+MORE = 1.1
 
 
 def check(observatory: Observatory) -> list[Problem]:
@@ -36,9 +42,10 @@ def check(observatory: Observatory) -> list[Problem]:
         with _gather(found):
             found.extend(observatory.population.problems if observatory.population else ())
     for name in observatory.named(SurveySpec):
+        found.extend(check_roles(observatory, name))
         if places_fit and name in read:
             with _gather(found):
-                found.extend(check_design(observatory, name))
+                found.extend(check_survey(observatory, name))
     with _gather(found):
         found.extend(check_measure(observatory))
     observatory.progress("check", total, total)
@@ -59,25 +66,66 @@ def check_measure(observatory: Observatory) -> Iterator[Problem]:
         with _gather(found):
             definition = indicator(code)
             used.update(observatory.sources_for(definition))
-            found.extend([*check_sources(observatory, definition), *check_acts(observatory, definition)])
+            checked = (check_sources, check_acts, check_reporting)
+            found.extend(p for one in checked for p in one(observatory, definition))
         yield from found
     yield from check_breakdowns(observatory, settings.by)
+    yield from check_combinations(observatory)
     for name in material:
         if name not in used:  # all of its records would vanish in silence
             yield problem("source-unused", file=config.FILE, column=f"sources.{name}", source=name)
 
 
-def check_design(observatory: Observatory, name: str) -> list[Problem]:
-    """Whether the sample of each wave can be weighed and its variance seen.
+def check_survey(observatory: Observatory, name: str) -> Iterator[Problem]:
+    """Whether the sample of each wave can be weighed and its variance seen, and whom its weights and answers speak of.
 
     Raises
     ------
     SafercitiesError
-        If a stratum has one PSU and no rule is chosen, or the weights cannot be tied to the margins.
+        If a stratum has one PSU and no rule is chosen, the weights cannot be tied to the margins, or an answer is of
+        another kind than its role.
     """
-    from safercities.measure.surveys import designs
+    source = observatory.survey_source(name)
+    yield from source.problems(list(_asked(observatory)))
+    yield from _more_than_live(observatory, source)
 
-    return [p for design in designs(observatory.survey_source(name)).values() for p in design.problems]
+
+def _asked(observatory: Observatory) -> Iterator[Indicator]:
+    """The indicators of `[measure]` and those that they are made of, as far as they are known."""
+    from safercities.indicators.catalogue import catalogue
+
+    known = catalogue()
+    for code in observatory.spec.measure.indicators:
+        if code in known:
+            yield from [known[code], *(known[part] for part in known[code].on().parts if part in known)]
+
+
+def _more_than_live(observatory: Observatory, source: SurveySource) -> Iterator[Problem]:
+    """Weights that stand for more people than live in the place."""
+    if observatory.population is None or source.spec.weights_of != "persons":
+        return
+    place = observatory.place.id
+    for wave in source.waves:
+        found, _ = observatory.population.denominators([place], [wave], {})
+        people, total = float(found[0]) / Period.parse(wave).years, float(source.wave(wave).design.weights.sum())
+        if total > MORE * people:  # not, where people is not known
+            said: dict[str, Any] = {"period": wave, "total": f"{total:,.0f}", "people": f"{people:,.0f}"}
+            yield problem("survey-weights-many", column=f"sources.{source.name}.weight", source=source.name, **said)
+
+
+def check_roles(observatory: Observatory, name: str) -> Iterator[Problem]:
+    """Variables of a survey that nothing uses: most likely misspelt."""
+    from safercities.indicators.answers import answers, near
+
+    spec = observatory.spec.sources[name]
+    assert isinstance(spec, SurveySpec)  # noqa: S101 - the caller chooses
+    filters = {how.asked_if for how in spec.variables.values()} | {margin.number for margin in spec.margins}
+    for role in spec.variables:
+        if role not in answers() and role not in filters:
+            meant = " or ".join(near(role))
+            hint = f"; did you mean {meant}" if meant else ""
+            column = f"sources.{name}.variables.{role}"
+            yield problem("survey-role-unknown", file=config.FILE, column=column, role=role, source=name, hint=hint)
 
 
 def check_covers(observatory: Observatory, name: str) -> Iterator[Problem]:
@@ -93,15 +141,45 @@ def check_covers(observatory: Observatory, name: str) -> Iterator[Problem]:
 
 def check_sources(observatory: Observatory, definition: Indicator) -> Iterator[Problem]:
     """An indicator that no source can answer."""
+    from safercities.indicators.catalogue import indicator
+
     version = definition.on()
     if observatory.sources_for(definition):
         return
     code, column = definition.code, "measure.indicators"
-    if version.made_of != "incidents":
+    if version.made_of == "survey":
+        lacking = "; ".join(_lacking(observatory, definition)) or "there is no source of kind survey"
+        yield problem("survey-answers-lacking", file=config.FILE, column=column, indicator=code, lacking=lacking)
+    elif version.made_of == "estimates":
+        parts = [part for part in version.parts if not observatory.sources_for(indicator(part))]
+        yield problem(
+            "indicator-parts-lacking", file=config.FILE, column=column, indicator=code, parts=", ".join(parts)
+        )
+    elif version.made_of != "incidents":
         yield problem("indicator-without-material", file=config.FILE, column=column, indicator=code, of=version.made_of)
-        return
-    acts, units = ", ".join(version.counted.acts), " or ".join(version.counted.units)
-    yield problem("indicator-without-source", file=config.FILE, column=column, indicator=code, acts=acts, units=units)
+    else:
+        acts, units = ", ".join(version.counted.acts), " or ".join(version.counted.units)
+        made = problem(
+            "indicator-without-source", file=config.FILE, column=column, indicator=code, acts=acts, units=units
+        )
+        yield made
+
+
+def _lacking(observatory: Observatory, definition: Indicator) -> Iterator[str]:
+    """What each survey lacks for an indicator, with the variables that may have been meant."""
+    from safercities.indicators.answers import answers
+
+    version = definition.on()
+    for name in observatory.named(SurveySpec):
+        spec = observatory.spec.sources[name]
+        assert isinstance(spec, SurveySpec)  # noqa: S101 - chosen by kind
+        roles = [role for role in version.roles if role not in spec.variables]
+        if not roles:
+            yield f"the weights of {name} count {spec.weights_of} (weights_of)"
+            continue
+        spare = [role for role in spec.variables if role not in answers()]
+        near = [meant for role in roles for meant in get_close_matches(role, spare, n=1, cutoff=0.75)]
+        yield f"{name} lacks {', '.join(roles)}" + (f" (has {', '.join(near)})" if near else "")
 
 
 def check_acts(observatory: Observatory, definition: Indicator) -> Iterator[Problem]:
@@ -123,10 +201,34 @@ def check_acts(observatory: Observatory, definition: Indicator) -> Iterator[Prob
             )
 
 
+def check_reporting(observatory: Observatory, definition: Indicator) -> Iterator[Problem]:
+    """Recorded against surveyed cases: only of one and the same time, and as long as the survey looks back."""
+    from safercities.indicators.catalogue import indicator
+    from safercities.indicators.numerators import Compared
+    from safercities.measure.reporting import as_long
+
+    numerator = definition.on().numerator
+    if not isinstance(numerator, Compared):
+        return
+    told, kind = indicator(numerator.surveyed), observatory.spec.measure.period
+    recall = told.on().reference_period
+    for name in observatory.sources_for(told) if observatory.sources_for(definition) else []:
+        waves = observatory.survey_source(name).waves
+        said: dict[str, Any] = {"file": config.FILE, "column": "measure.indicators"}
+        beside = [wave for wave in waves if Period.parse(wave).kind == kind]
+        if not beside:
+            named: dict[str, Any] = {"indicator": definition.code, "source": name, "waves": ", ".join(waves), "kind": kind}
+            yield problem("reporting-no-period", **said, **named)
+        elif not as_long(recall, beside[0]):
+            label = Recall.parse(recall).label
+            yield problem("reporting-window", **said, recall=label, period=beside[0])
+
+
 def check_breakdowns(observatory: Observatory, by: Iterable[Sequence[str]]) -> Iterator[Problem]:
     """Breakdowns that no source has."""
     specs = [spec for spec in observatory.spec.sources.values() if not isinstance(spec, PopulationSpec)]
     known = {name for spec in specs for name in spec.dimensions}
+    by = [list(combination) for combination in by]
     for name in dict.fromkeys(name for combination in by for name in combination):
         if name == "place":
             if not observatory.spec.geographies:
@@ -134,6 +236,16 @@ def check_breakdowns(observatory: Observatory, by: Iterable[Sequence[str]]) -> I
         elif name not in known:
             there = ", ".join(["place", *sorted(known)])
             yield problem("source-unknown-dimension", file=config.FILE, column="measure.by", name=name, known=there)
+
+
+def check_combinations(observatory: Observatory) -> Iterator[Problem]:
+    """Breakdowns whose dimensions no source has together: no row of them is made."""
+    specs = [spec for spec in observatory.spec.sources.values() if not isinstance(spec, PopulationSpec)]
+    for combination in observatory.spec.measure.by:
+        wanted = set(combination) - {"place"}
+        known = all(any(name in spec.dimensions for spec in specs) for name in wanted)
+        if known and not any(wanted <= spec.dimensions.keys() for spec in specs):
+            yield problem("breakdown-nowhere", file=config.FILE, column="measure.by", names=" and ".join(combination))
 
 
 @contextmanager

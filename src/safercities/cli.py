@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ import typer
 from safercities.model.errors import Problem, SafercitiesError, Severity, problem, refused
 
 if TYPE_CHECKING:
+    from safercities.indicators.numerators import Material
     from safercities.observatory import Observatory
 
 app = typer.Typer(
@@ -27,7 +29,29 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The observatory: a folder that holds observatory.toml.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="An observatory: a folder that holds observatory.toml.")]
+
+
+class MadeOf(StrEnum):
+    """What `indicators --made-of` takes: the words that people use."""
+
+    RECORDS = "records"
+    SURVEY = "survey"
+    AUDITS = "audits"
+    INDICATORS = "indicators"
+
+    @property
+    def material(self) -> Material:
+        """The catalogue's word."""
+        words: dict[MadeOf, Material] = {
+            MadeOf.RECORDS: "incidents",
+            MadeOf.SURVEY: "survey",
+            MadeOf.AUDITS: "audits",
+            MadeOf.INDICATORS: "estimates",
+        }
+        return words[self]
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable object.")]
 
 
@@ -48,11 +72,13 @@ def main() -> None:
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to build it.")] = Path("demo-city"),
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where to build it: a new or empty folder, or an earlier demo.")
+    ] = Path("demo-city"),
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the review in a browser.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Build the synthetic city, and open its review."""
+    """Build a synthetic city, measure it, and open its review."""
     from safercities.demo.run import run
 
     with _guarded(as_json), _progress(as_json) as progress:
@@ -63,8 +89,10 @@ def demo(
 
 
 @app.command()
-def init(folder: Folder, as_json: Json = False) -> None:
-    """Write a commented observatory.toml to fill in."""
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the observatory begins.")], as_json: Json = False
+) -> None:
+    """Begin an observatory: a commented observatory.toml to fill in."""
     from safercities.config import write_template
 
     with _guarded(as_json):
@@ -74,7 +102,7 @@ def init(folder: Folder, as_json: Json = False) -> None:
 
 @app.command()
 def check(folder: Folder, as_json: Json = False) -> None:
-    """List what is wrong, as file:row:column."""
+    """List what is wrong in the files: where, what, what to do."""
     with _guarded(as_json), _progress(as_json) as progress:
         observatory = _open_observatory(folder, progress)
         problems = observatory.check()
@@ -95,11 +123,16 @@ def measure(
     folder: Folder,
     indicator: Annotated[
         list[str] | None,
-        typer.Option("--indicator", "-i", metavar="CODE", help="Only this indicator; may be repeated."),
+        typer.Option(
+            "--indicator",
+            "-i",
+            metavar="CODE",
+            help="Only this indicator; may be repeated. DIR/build then holds no others.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write estimates into DIR/build (private)."""
+    """Write the numbers, with intervals, to DIR/build (private)."""
     with _guarded(as_json), _progress(as_json) as progress:
         observatory = _open_observatory(folder, progress)
         measured = observatory.build(*(indicator or ()))
@@ -122,7 +155,7 @@ def review(
     open_: Annotated[bool, typer.Option("--open", help="Open the review in a browser.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the State of Safety review: DIR/reviews/<period>."""
+    """Measure, and write the State of Safety review (private)."""
     with _guarded(as_json), _progress(as_json) as progress:
         written = _open_observatory(folder, progress).review()
     _done(as_json, {"written": [str(path) for path in written]}, "\n".join(map(str, written)))
@@ -132,16 +165,20 @@ def review(
 
 @app.command()
 def indicators(
-    code: Annotated[str | None, typer.Argument(metavar="[CODE]", help="Explain this one.")] = None,
+    code: Annotated[str | None, typer.Argument(metavar="CODE", help="Explain this one, as sdg.16.1.3.")] = None,
+    made_of: Annotated[
+        MadeOf | None, typer.Option("--made-of", help="List only those that are made of this.", show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the indicators, or explain one."""
     from safercities.indicators import catalogue
 
+    material = made_of.material if made_of else None
     with _guarded(as_json):
         if code is None:
-            entries = [catalogue.indicator(known) for known in catalogue.catalogue()]
-            text = catalogue.listing()
+            entries = [entry for entry in catalogue.catalogue().values() if material in (None, entry.on().made_of)]
+            text = catalogue.listing(material)
         else:
             entries, text = [catalogue.indicator(code)], catalogue.explain(catalogue.indicator(code))
     if as_json:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from safercities.collect.spec import SourceSpec
+from safercities.collect.spec import PopulationSpec, SourceSpec, SurveySpec
 from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.model.spec import Spec, parse
 from safercities.places.spec import GeographySpec
@@ -101,6 +101,19 @@ class ObservatorySpec(Spec):
             if geography.level == self.observatory.level:
                 raise ValueError(f"the level {geography.level} is the observatory's own")
             seen.add(key)
+        return self
+
+    @model_validator(mode="after")
+    def _margins(self) -> ObservatorySpec:
+        people = [name for name, spec in self.sources.items() if isinstance(spec, PopulationSpec)]
+        for name, spec in self.sources.items():
+            for margin in spec.margins if isinstance(spec, SurveySpec) else []:
+                if margin.source is not None and margin.source not in people:
+                    listed = f"choose one of {', '.join(people)}" if people else "there is none"
+                    raise ValueError(
+                        f"the margin {margin.name} of {name} takes its totals from {margin.source}, which is no source "
+                        f'with kind = "population": {listed}'
+                    )
         return self
 
 

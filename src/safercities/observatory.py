@@ -154,11 +154,13 @@ class Observatory:
     @cached_property
     def population(self) -> Population | None:
         """Who lives where, when; None where no source says it."""
+        names = self.named(PopulationSpec)
+        return self.population_of(*names) if names else None
+
+    def population_of(self, *names: str) -> Population:
+        """Who lives where, when, by some sources of population only."""
         from safercities.places.population import Population
 
-        names = self.named(PopulationSpec)
-        if not names:
-            return None
         specs = {name: spec for name, spec in self.spec.sources.items() if isinstance(spec, PopulationSpec)}
         parts = [self.collect(name) for name in names]
         return Population.from_collected(parts, self.hierarchy, self.spec.observatory.place, specs)
@@ -321,12 +323,19 @@ class Observatory:
         )
 
     def survey_source(self, name: str) -> SurveySource:
-        """A survey as measuring takes it."""
+        """A survey as measuring takes it; its designs are made once."""
         from safercities.measure.surveys import SurveySource
 
-        spec = self.spec.sources[name]
-        assert isinstance(spec, SurveySpec)  # noqa: S101 - only such sources reach this point
-        return SurveySource.from_located(self.locate(name), spec, self.place.id, self.population)
+        if name not in self._surveys:
+            spec = self.spec.sources[name]
+            assert isinstance(spec, SurveySpec)  # noqa: S101 - only such sources reach this point
+            people = {one.source: self.population_of(one.source) for one in spec.margins if one.source is not None}
+            self._surveys[name] = SurveySource.from_located(self.locate(name), spec, self.place.id, people)
+        return self._surveys[name]
+
+    @cached_property
+    def _surveys(self) -> dict[str, SurveySource]:
+        return {}
 
     def contrasts(
         self, code: str, by: str | Sequence[str], *, against: str | Sequence[str] | None = None, wave: str | None = None
@@ -396,9 +405,9 @@ class Observatory:
     def _answers(self, name: str, spec: SourceSpec, definition: Indicator) -> bool:
         version = definition.on()
         if isinstance(spec, SurveySpec):
-            return version.made_of == "survey" and any(
-                one.made_of == "survey" and set(one.roles) <= spec.variables.keys() for one in definition.versions
-            )
+            from safercities.measure.wave import answerable
+
+            return any(answerable(one, spec) for one in definition.versions)
         if isinstance(spec, AuditsSpec):
             return version.made_of == "audits" and set(version.rated) <= spec.rubric.mapped.keys()
         if not isinstance(spec, IncidentsSpec) or version.made_of != "incidents":
@@ -444,6 +453,7 @@ class Observatory:
             found.extend(collected.problems)
             found.extend(located.problems if located else ())
             found.extend(checks.check_covers(self, name) if located else ())
+        found.extend(p for name in self._surveys for p in checks.check_survey(self, name))
         found.extend(self.population.problems if self.population else ())
         found.extend(checks.check_measure(self))
         return list(dict.fromkeys(found))
@@ -485,6 +495,7 @@ class Observatory:
         from safercities.review.data import ReviewData
 
         estimates = self.measure() if estimates is None else estimates
+        period = latest_complete(estimates, self.place.id, self.spec.measure.period)
         there = dict.fromkeys(estimates.table.column("indicator").to_pylist())
         codes = [code for code in dict.fromkeys([*self.spec.measure.indicators, *there]) if code in there]
         dimensions = {
@@ -496,7 +507,7 @@ class Observatory:
         return ReviewData(
             title=self.spec.observatory.name,
             place=self.place,
-            period=latest_complete(estimates, self.place.id, self.spec.measure.period),
+            period=period,
             estimates=estimates,
             indicators={code: indicator(code) for code in codes},
             hierarchy=self.hierarchy,
@@ -504,11 +515,31 @@ class Observatory:
             sources=self.summaries(),
             problems=self.problems(),
             dimensions=dimensions,
+            contrasts=self._pairs(estimates, period),
             languages=self.spec.observatory.languages,
             synthetic=self.spec.observatory.synthetic,
             made_on=None,
             version=__version__,
         )
+
+    def _pairs(self, estimates: Estimates, period: str) -> dict[str, list[Contrast]]:
+        """Differences between all pairs of groups of each single breakdown, in the wave that a review shows."""
+        from safercities.indicators.catalogue import indicator
+        from safercities.measure.surveys import survey_contrasts
+
+        found: dict[str, list[Contrast]] = {}
+        for name in self.named(SurveySpec):
+            source = self.survey_source(name)
+            wave = period if period in source.waves else source.waves[-1]
+            mine = estimates.where(source=name, period=wave).table.column("indicator").unique().to_pylist()
+            by = [one[0] for one in self.spec.measure.by if len(one) == 1 and one[0] in source.dimensions]
+            for code in mine:
+                for dimension in dict.fromkeys(by):
+                    level = self.spec.measure.level
+                    found.setdefault(code, []).extend(
+                        survey_contrasts(indicator(code), source, [dimension], wave=wave, level=level)
+                    )
+        return found
 
     def review(self, estimates: Estimates | None = None) -> list[Path]:
         """Write `reviews/<period>/` of these estimates (default: measured now); main language first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safercities.collect.spec import SurveySpec
 from safercities.files import keep_out_of_git, replace_folder, sha256, write_csv
 from safercities.model.errors import Problem
 from safercities.model.estimates import Estimates
@@ -76,6 +77,7 @@ def summary(observatory: Observatory, name: str) -> SourceSummary:
         unit=collected.unit,
         covers=observatory.covers(name) if cases else None,
         located=observatory.locate(name).counts if cases else {},
+        population=spec.population if isinstance(spec, SurveySpec) else "",
     )
 
 

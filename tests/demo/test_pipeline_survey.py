@@ -96,6 +96,15 @@ def _covered(truth: Truth, rows: list[dict[str, Any]], by: tuple[str, ...]) -> l
 ANSWERED = [*SHARES, *INCIDENCE, "sdg.16.1.4"]
 
 
+AUDITED = ["audit.safety_score", *RATINGS]
+
+
+@pytest.fixture(scope="module")
+def estimates(observatory: sc.Observatory) -> Estimates:
+    """More than the city's `observatory.toml` asks for: everything that the survey and the audits can answer."""
+    return observatory.measure(*ANSWERED, *RATIOS, *AUDITED)
+
+
 @pytest.mark.parametrize("code", ANSWERED)
 def test_each_indicator_of_the_survey_has_both_waves(estimates: Estimates, code: str):
     rows = _rows(estimates, code, (), [PLACE])
@@ -172,7 +181,7 @@ def _audited(estimates: Estimates, code: str, places: list[str]) -> list[dict[st
     return estimates.where(indicator=code, source="audits", place=places).totals().rows()
 
 
-@pytest.mark.parametrize("code", ["audit.safety_score", *RATINGS])
+@pytest.mark.parametrize("code", AUDITED)
 def test_scores_of_audits_cover_the_truth(estimates: Estimates, truth: Truth, code: str):
     true: Callable[[int, str | None], float] = (
         truth.audits.score

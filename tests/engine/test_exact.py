@@ -23,7 +23,9 @@ rows = st.lists(st.tuples(st.sampled_from(["x", "y", None]), st.none() | numbers
 
 
 def sums(data: list[tuple[str | None, float | None]]) -> dict[str | None, float]:
-    table = pa.table({"k": pa.array([k for k, _ in data], pa.string()), "v": pa.array([v for _, v in data], pa.float64())})
+    table = pa.table(
+        {"k": pa.array([k for k, _ in data], pa.string()), "v": pa.array([v for _, v in data], pa.float64())}
+    )
     sizes = [abs(v) for _, v in data if v] or [0.0]
     how = digits(max(sizes), lowest_bit(min(sizes), all(v.is_integer() for v in sizes)), len(data), signed=True)
     text = exact_text("t", {"k0": '"k"'}, {"v0": '"v"'}, {"t": ('"v0"', how)}, {"s": Sum("t"), "n": Sum()}, "1 = 1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safercities.collect.audits import collect_audits
+from safercities.collect.audits_spec import AuditsSpec
 from safercities.collect.records import DimensionInfo
 from safercities.indicators.catalogue import indicator
 from safercities.indicators.spec import Indicator
@@ -20,6 +23,10 @@ from safercities.measure.audits import METHOD, AuditsSource, measure_audits
 from safercities.measure.rubric import Rubric, rubric, rubrics, scores
 from safercities.model.errors import SafercitiesError, UsageError
 from safercities.model.estimates import Estimates
+from safercities.model.places import Place
+from safercities.places.geographies import Geography
+from safercities.places.hierarchy import Hierarchy
+from safercities.places.locate import locate
 
 SCORE = indicator("audit.safety_score")
 LIGHT = indicator("audit.lighting")
@@ -187,6 +194,23 @@ def test_every_part_of_a_breakdown_adds_up_to_the_total() -> None:
             assert sum(row["denominator"] for row in parts) == pytest.approx(total["denominator"])
             whole = sum(row["denominator"] * row["value"] for row in parts)
             assert whole == pytest.approx(total["denominator"] * total["value"])
+
+
+def test_from_a_file_to_scores(tmp_path: Path) -> None:
+    """Three walks of two points; one rating is no rating, so its row is rejected."""
+    head = "day,walk,ward," + ",".join(CODES)
+    rows = [f"2024-03-0{walk},{walk},{ward}," + ",".join([str(walk)] * 9) for walk in (1, 2, 3) for ward in "AB"]
+    rows[0] = rows[0][:-1] + "7"
+    (tmp_path / "a.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    columns = {code: code for code in CODES}
+    spec = AuditsSpec(kind="audits", file="a.csv", when="day", walk="walk", places={"ward": "ward"}, rubric=columns)
+    city = [Place("c", "C", "city"), *(Place(ward, ward, "ward", "c") for ward in "AB")]
+    geography = Geography("ward", tuple(city[1:]), None, None, None, None, ())
+    located = locate(collect_audits("walks", spec, tmp_path), [geography], Hierarchy(city))
+    made = measure(AuditsSource.from_located(located), ["place"])
+    assert {row["place"]: row["n"] for row in made.rows()} == {"A": 2, "B": 3, "city": 5}
+    assert [row["value"] for row in made.rows()] == pytest.approx([5 * 2.5 / 3, 5 * 2 / 3, 5 * 11 / 15])
+    assert made.where(place="city").only()["quality"] == "rejected_share"
 
 
 def test_rejected_rows_are_flagged() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from safercities.model.errors import SafercitiesError, UsageError
 from safercities.sampling.publication import Facts, Judgement, find_scheme, judge, load_scheme, schemes
-from safercities.sampling.rules import VERDICTS, Curve
+from safercities.sampling.rules import VERDICTS, Curve, Measure
 
 #: An estimate that every scheme publishes, by kind.
 SOUND: dict[str, dict[str, float]] = {
@@ -165,6 +167,15 @@ def test_nothing_unknown_is_published(name: str) -> None:
         assert _verdict(name, kind, value=np.nan, n=0, n_positive=0)[0] == "withhold"
 
 
+@pytest.mark.parametrize("scheme", ["inegi", "statcan", "ine-chile", "eclac-2020", "eclac-2023"])
+@pytest.mark.parametrize("se", [0.0, 1e-17])
+def test_no_spread_is_not_precision(scheme: str, se: float) -> None:
+    """A group from one sampling unit, or whose units are all alike, has a standard error of 0."""
+    for kind in find_scheme(scheme).kinds:
+        if any(rule.measure in ("se", "cv", "log_cv") for rule in find_scheme(scheme).rules_for(kind)):
+            assert _verdict(scheme, kind, se=se)[0] != "publish", kind
+
+
 def test_an_empty_domain_is_not_nobody() -> None:
     got = judge("inegi", _facts(value=np.nan, se=np.nan, n=0, n_positive=0))
     assert "None of" not in got.reasons[0]
@@ -252,3 +263,9 @@ def test_the_curve_is_symmetric() -> None:
     assert curve.at(p) == pytest.approx(curve.at(1 - p))
     assert curve.at(np.array([0.5]))[0] == pytest.approx(0.5 ** (2 / 3) / 9)
     assert VERDICTS == ("publish", "warn", "withhold")
+
+
+def test_the_page_names_them_all() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "publication-rules.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in schemes())
+    assert all(f"`{measure}`" in page for measure in get_args(Measure))

@@ -72,7 +72,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def alike(one: pa.Table, other: pa.Table, tolerance: float) -> None:
-    """The same table, numbers within a relative tolerance; design effects where there is spread: else they are noise."""
+    """The same table, numbers within a tolerance; design effects where there is spread (else they are noise)."""
     assert one.schema == other.schema
     assert one.num_rows == other.num_rows
     assert one.column("se").is_null().equals(other.column("se").is_null())
@@ -110,7 +110,13 @@ def sums(engine: Any, source: Any) -> pa.Table:
     income, visits = table.value(table.number("income")), table.value(table.number("visits"))
     table.learn([income, visits])
     terms = {"w": table.product([]), "wy": table.product([income.name]), "wyy": table.product([income.name] * 2, 3)}
-    asked = {"w": Sum("w"), "of visitors": Sum("w", f'"{visits.name}" > 0'), "n": Sum(), "y": Sum("wy"), "yy": Sum("wyy")}
+    asked = {
+        "w": Sum("w"),
+        "of visitors": Sum("w", f'"{visits.name}" > 0'),
+        "n": Sum(),
+        "y": Sum("wy"),
+        "yy": Sum("wyy"),
+    }
     return table.sums(["sex", "district"], [income, visits], terms, asked)
 
 

@@ -13,7 +13,8 @@ from safercities.collect.answers import Answer
 from safercities.collect.columns import encode
 from safercities.collect.faults import LISTED, Ledger, shown
 from safercities.collect.incidents import first_rows
-from safercities.collect.survey_spec import BETWEEN_CODES, MarginFrom, SurveySpec
+from safercities.collect.margins_spec import BETWEEN_CODES, MarginFrom
+from safercities.collect.survey_spec import SurveySpec
 from safercities.model.errors import Problem, SafercitiesError, problem
 
 

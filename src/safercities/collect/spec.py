@@ -9,7 +9,8 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from safercities.collect.audits_spec import AuditsSpec, RatingFrom, RubricFrom
 from safercities.collect.file_spec import CodesFrom, DimensionFrom, FileSpec, Scalar, check_names
-from safercities.collect.survey_spec import MarginFrom, ReplicatesFrom, SurveySpec, VariableFrom, YesFrom
+from safercities.collect.margins_spec import MarginFrom
+from safercities.collect.survey_spec import ReplicatesFrom, SurveySpec, VariableFrom, YesFrom
 from safercities.model.spec import Spec
 
 __all__ = [

@@ -9,14 +9,11 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from safercities.collect.file_spec import CodesFrom, DimensionFrom, FileSpec, Scalar, check_names, value_or_table
+from safercities.collect.margins_spec import MarginFrom
 from safercities.model.errors import SafercitiesError
 from safercities.model.periods import Period
 from safercities.model.spec import Spec
 from safercities.sampling.spec import IntervalMethod, Lonely, Missing, Replication
-
-#: Between the codes of a joint category, as in "F|Y15T24".
-BETWEEN_CODES = "|"
-
 
 PeriodFrom = Annotated[
     Annotated[int | str, Tag("tag:value")] | Annotated[CodesFrom, Tag("tag:table")], Discriminator(value_or_table)
@@ -137,71 +134,6 @@ class ReplicatesFrom(Spec):
         return self
 
 
-class MarginFrom(Spec):
-    """Population totals that the weights are made to add up to."""
-
-    by: list[str] = Field(
-        default=[], description='Breakdowns of this survey whose categories have totals: ["sex", "age"].'
-    )
-    totals: dict[str, float] | None = Field(
-        default=None,
-        description="People in each category, by its code: `{F = 1200, M = 1100}`; with several breakdowns they have "
-        '| between: `{"F|Y15T24" = 210, …}`.',
-    )
-    source: str | None = Field(default=None, description="Or the source of a population that has these totals.")
-    period: str | None = Field(default=None, description="Year of that population; default: the survey's own.")
-    number: str | None = Field(default=None, description="Or a variable of this survey that is a number: its total.")
-    total: float | None = Field(default=None, gt=0, description="The total of that number over the whole population.")
-
-    @model_validator(mode="after")
-    def _one_form(self) -> MarginFrom:
-        if (self.number is None) != (self.total is None):
-            raise ValueError("number and total belong together")
-        if (self.number is None) == (not self.by):
-            raise ValueError("a margin has by (breakdowns) or number (a variable): one of them")
-        if self.by and (self.totals is None) == (self.source is None):
-            raise ValueError("say the totals of this margin with totals or with source: one of them")
-        if self.number is not None and (self.totals is not None or self.source is not None):
-            raise ValueError("number has one total: leave out totals and source")
-        if self.period is not None and self.source is None:
-            raise ValueError("period belongs to source")
-        if len(set(self.by)) != len(self.by):
-            raise ValueError("by names a breakdown twice")
-        return self
-
-    @model_validator(mode="after")
-    def _positive(self) -> MarginFrom:
-        if self.totals == {}:
-            raise ValueError(f"the margin {self.name} has no totals")
-        for category, total in (self.totals or {}).items():
-            if len(self.categories(category)) != len(self.by):
-                raise ValueError(
-                    f"the category {category} of the margin {self.name} needs {len(self.by)} codes with | between"
-                )
-            if not 0 < total < float("inf"):
-                raise ValueError(
-                    f"the margin {self.name} has a total of {total:g} for {category}: no weights can add up to it; "
-                    "give the people there, or join the category with another"
-                )
-        return self
-
-    @property
-    def name(self) -> str:
-        """How messages call it: its breakdowns, or its number."""
-        return self.number or " × ".join(self.by)
-
-    @staticmethod
-    def categories(written: str) -> tuple[str, ...]:
-        """Codes of one category as the key of `totals` writes them.
-
-        Examples
-        --------
-        >>> MarginFrom.categories("F|Y15T24")
-        ('F', 'Y15T24')
-        """
-        return tuple(part.strip() for part in written.split(BETWEEN_CODES))
-
-
 class SurveySpec(FileSpec):
     """`kind = "survey"`: one row a respondent of a sample."""
 
@@ -221,6 +153,11 @@ class SurveySpec(FileSpec):
     weight: str | float = Field(
         description="Column with the weight: how many people the respondent stands for. Or a number, where everybody "
         "had the same chance to be drawn: 1, or population over sample."
+    )
+    weights_of: Literal["persons", "households"] = Field(
+        default="persons",
+        description="What the weights count. Of answers that stand for a household (a burglary, a stolen car) numbers "
+        "are made with households only: give these weights, and their variables, in a source of their own.",
     )
     strata: str | None = Field(default=None, description="Column with the stratum of the sample.")
     psu: str | None = Field(
@@ -354,6 +291,9 @@ class SurveySpec(FileSpec):
 
     @model_validator(mode="after")
     def _margins_fit(self) -> SurveySpec:
+        names = [margin.name for margin in self.margins]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"two margins are by {twice[0]}: give one set of totals")
         for margin in self.margins:
             for name in margin.by:
                 if name not in self.dimensions:

@@ -249,12 +249,15 @@ def _running(master: str | None) -> SparkSession | None:
 @contextmanager
 def _driver(settings: Mapping[str, str]) -> Iterator[SparkSession]:
     """A driver of our own (a Java process), its settings and logs in a private folder; ended with the block."""
+    import logging
+
     from py4j.protocol import Py4JError
     from pyspark import SparkConf, SparkContext
     from pyspark.errors import PySparkException
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
 
+    logging.getLogger("SQLQueryContextLogger").disabled = True  # what it writes is in the exception too
     with ExitStack() as undo:
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="safercities-spark-")))
         undo.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)) if _main_thread() else None

@@ -13,13 +13,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from safercities.indicators.facts import facts
+from safercities.indicators.facts import facts, looks_back
+from safercities.indicators.numerators import Material
 from safercities.indicators.spec import Indicator, Version
 from safercities.model.dimensions import dimension
 from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.model.spec import parse
 
 _FOLDER = files(__package__).joinpath("catalogue")
+#: What an indicator is made of, in words.
+MATERIALS: dict[Material, str] = {
+    "incidents": "records",
+    "survey": "survey",
+    "audits": "audits",
+    "estimates": "other indicators",
+}
 _DIRECTIONS = {"lower": "lower is better", "higher": "higher is better", "none": "neither way is better"}
 
 
@@ -129,21 +137,38 @@ def catalogue() -> MappingProxyType[str, Indicator]:
     return MappingProxyType({code: indicator(code) for code in codes()})
 
 
-def listing() -> str:
-    """The catalogue as a plain-text table: code, name, units.
+def listing(made_of: Material | None = None) -> str:
+    """The catalogue as a plain-text table: code, name, what it is made of, units; all, or those of one material.
 
     Examples
     --------
-    >>> print(indicator("sdg.16.1.1").on().label, "|", listing().splitlines()[0].split("  ")[0])
-    Victims of intentional homicide | indicator
+    >>> print(listing("audits").splitlines()[0].split())
+    ['indicator', 'what', 'it', 'measures', 'made', 'of', 'units']
+    >>> len(listing("audits").splitlines()) < len(listing().splitlines())
+    True
     """
-    rows = [("indicator", "what it measures", "units")]
-    for code, entry in catalogue().items():
-        version = entry.on()
-        units = version.counted.units if version.made_of == "incidents" else [entry.unit(version)]
-        rows.append((code, version.label, ", ".join(units)))
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    return "\n".join(f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}" for row in rows)
+    rows = [("indicator", "what it measures", "made of", "units")]
+    rows += [
+        (code, entry.on().label, MATERIALS[entry.on().made_of], units_of(entry))
+        for code, entry in catalogue().items()
+        if made_of in (None, entry.on().made_of)
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
+    )
+
+
+def units_of(entry: Indicator) -> str:
+    """Units of an indicator's values, as its newest definition has them.
+
+    Examples
+    --------
+    >>> units_of(indicator("sdg.16.1.1")), units_of(indicator("sdg.16.1.4"))
+    ('victims', '%')
+    """
+    version = entry.on()
+    return ", ".join(version.counted.units) if version.made_of == "incidents" else entry.unit(version)
 
 
 def explain(indicator: Indicator) -> str:
@@ -178,10 +203,10 @@ def _rows(indicator: Indicator, version: Version) -> Iterator[tuple[str, str]]:
     if version.population:
         yield "Whom it means", version.population
     if version.reference_period:
-        yield "Looks back on", version.reference_period
+        yield "Looks back on", looks_back(version.reference_period)
     yield "Direction", _DIRECTIONS[indicator.direction]
     if version.disaggregations:
-        yield "Broken down by", ", ".join(dimension(name).label.lower() for name in version.disaggregations)
+        yield "Break down by", ", ".join(dimension(name).label.lower() for name in version.disaggregations)
     yield "Defined in", version.source
     links = indicator.links
     nua = [f"§{paragraph}" for paragraph in links.nua]

@@ -10,6 +10,7 @@ from safercities.indicators.spec import Indicator, Version
 from safercities.model.dimensions import code_list
 
 _WORDS = {"none": "nothing", "respondents": "all respondents", "population": "the population"}
+_SPANS = {"Y": "year", "M": "month", "W": "week", "D": "day"}
 _TRANSFORMS = {"none": "", "log": ", on a logarithmic scale", "fourth_root": ", by fourth roots"}
 
 
@@ -41,6 +42,20 @@ def facts(indicator: Indicator, version: Version) -> Iterator[tuple[str, str]]:
     elif isinstance(numerator, Index):
         yield "Scale", "; ".join(map(_scale, numerator.goalposts))
     yield "Unit", indicator.unit(version)
+
+
+def looks_back(period: str) -> str:
+    """The time that answers look back on, in words.
+
+    Examples
+    --------
+    >>> looks_back("P12M"), looks_back("P1Y"), looks_back("")
+    ('the past 12 months', 'the past year', '')
+    """
+    if not period:
+        return ""
+    number, unit = period[1:-1], _SPANS[period[-1]]
+    return f"the past {unit}" if number == "1" else f"the past {number} {unit}s"
 
 
 def _of_acts(numerator: Acts, version: Version) -> Iterator[tuple[str, str]]:

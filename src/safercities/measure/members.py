@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
@@ -73,9 +74,16 @@ class Membership:
     def __init__(self, tree: Hierarchy, of: str, level: str) -> None:
         self.tree, self.of, self.level = tree, of, level
         self._members: dict[tuple[str, date], tuple[str, ...]] = {}
+        self._targets: dict[tuple[str, date], str | None] = {}
 
     def target(self, place: str, day: date) -> str | None:
         """The larger place of a member; None where it has none, or did not exist that day."""
+        key = (place, day)
+        if key not in self._targets:
+            self._targets[key] = self._found(place, day)
+        return self._targets[key]
+
+    def _found(self, place: str, day: date) -> str | None:
         if place not in self.tree or self.tree[place].level != self.of or not self.tree.valid_on(place, day):
             return None
         above = self.tree.ancestors(place, day)
@@ -107,6 +115,7 @@ class Membership:
         return lost
 
 
+@cache
 def last_day(period: str) -> date:
     """Last day of a period, by its code."""
     return Period.parse(period).end

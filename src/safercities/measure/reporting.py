@@ -132,10 +132,20 @@ def _check_once(surveyed: Estimates) -> None:
 
 def _check_windows(pairs: list[dict[str, Any]], recall: str) -> None:
     """The time that the survey asks about must be as long as the records' period, to a day in a month."""
-    months = Recall.parse(recall).months if recall else None
-    for period in {pair["keys"]["period"] for pair in pairs}:
-        if months is not None and abs(Period.parse(period).years * 12 - months) > 1 / 28:
+    for period in sorted({pair["keys"]["period"] for pair in pairs}):
+        if not as_long(recall, period):
             raise UsageError(problem("reporting-window", recall=Recall.parse(recall).label, period=period))
+
+
+def as_long(recall: str, period: str) -> bool:
+    """Whether a period is as long as a survey looks back, to a day in a month; where nothing says how far, it is.
+
+    Examples
+    --------
+    >>> as_long("P12M", "2024"), as_long("P12M", "2023-Q1"), as_long("", "2023-Q1")
+    (True, False, True)
+    """
+    return not recall or abs(Period.parse(period).years * 12 - Recall.parse(recall).months) <= 1 / 28
 
 
 def _quotients(pairs: list[dict[str, Any]], level: float) -> dict[str, Floats]:
@@ -203,4 +213,4 @@ def _words(pair: dict[str, Any], made: dict[str, float | None], recall: str) -> 
     }
 
 
-__all__ = ["METHOD", "UNIT", "reporting_rate"]
+__all__ = ["METHOD", "UNIT", "as_long", "reporting_rate"]

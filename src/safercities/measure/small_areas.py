@@ -94,11 +94,12 @@ def fay_herriot_rows(
     direct = _direct(estimates)
     levels = list(dict.fromkeys(tree[place].level for place in direct.column("place").to_pylist() if place in tree))
     group, first = grouped(direct, (*_SERIES, *estimates.dimensions))
+    together = direct.take(pa.array(np.argsort(group, kind="stable"))).to_pylist()
+    ends = np.cumsum(np.bincount(group, minlength=len(first))).tolist()
     rows: list[dict[str, Any]] = []
-    for number in range(len(first)):
-        members = direct.filter(pa.array(group == number)).to_pylist()
+    for start, end in zip([0, *ends], ends, strict=False):
         for one in levels:
-            rows.extend(_modelled(members, tree, one, covariates or {}, method, variances, level))
+            rows.extend(_modelled(together[start:end], tree, one, covariates or {}, method, variances, level))
     return Estimates.from_rows(rows, estimates.dimensions).sort()
 
 

@@ -16,8 +16,10 @@ from openpyxl.utils import get_column_letter
 
 from safercities.model.estimates import MEASURES
 from safercities.model.quality import FLAGS
+from safercities.review.differences import differences
 from safercities.review.i18n import Texts
-from safercities.review.rows import Shown
+from safercities.review.rows import Cell, Number, Shown
+from safercities.review.telling import Telling
 from safercities.review.words import Words
 
 if TYPE_CHECKING:
@@ -40,17 +42,20 @@ COLUMNS: dict[str, str] = {
     "lower": "lower end of the interval",
     "upper": "upper end of the interval",
     "level": "confidence level of the interval",
-    "n": "cases counted",
+    "n": "cases counted, or people interviewed",
     "n_positive": "cases in the numerator",
-    "denominator": "person-years; empty where there is no population",
+    "denominator": "person-years, or people that the interviewed stand for; empty where there is none",
     "deff": "design effect",
+    "df": "degrees of freedom of the interval of a survey",
     "unit": "what is counted, or what a rate is over",
     "method": "how value and interval were made",
     "obs_status": "SDMX CL_OBS_STATUS",
     "conf_status": "SDMX CL_CONF_STATUS",
     "quality": "quality flags, explained below",
+    "scheme": "rules of publication",
+    "verdict": "what they say: publish, warn (read with care) or withhold (the cells are empty)",
     "coverage": "share of the cases that the breakdown could place",
-    "source": "source of the cases",
+    "source": "source of the cases, or of the answers",
     "note": "remark",
 }
 
@@ -63,7 +68,8 @@ def annex(data: ReviewData) -> bytes:
     book = Workbook(write_only=True)
     texts = Texts(data.languages[0] if data.languages else "en")
     _sheet(book, texts.gettext("Read me"), _read_me(data, texts), set(), widths=[26, 48, 68])
-    table = Shown(data).estimates.table
+    shown = Shown(data)
+    table = shown.estimates.table
     words = Words(texts, data)
     names: set[str] = {texts.gettext("Read me").lower()}
     dims = data.estimates.dimensions
@@ -74,6 +80,9 @@ def annex(data: ReviewData) -> bytes:
         if mine:
             body = ([_cell(row, name, words) for name in header] for row in mine)
             _sheet(book, code, [header, *body], names, widths=[_WIDTHS.get(name, 12) for name in header], table=True)
+    if pairs := list(_differences(shown, words)):
+        widths = [26, 12, 16, 24, 24, *([12] * 6)]
+        _sheet(book, texts.gettext("Differences"), [_OF_DIFFERENCES, *pairs], names, widths=widths, table=True)
     book.properties.creator = "safercities"
     book.properties.created = book.properties.modified = _EPOCH
     buffer = BytesIO()
@@ -81,13 +90,44 @@ def annex(data: ReviewData) -> bytes:
     return _timeless(buffer.getvalue())
 
 
+#: What is left empty where a value is confidential, and where it is too unsure: all that would tell it.
+_SECRET = frozenset({"value", "se", "lower", "upper", "n", "n_positive", "coverage"})
+_UNSURE = frozenset({"value", "se", "lower", "upper", "n_positive", "denominator", "deff", "coverage"})
+
+
 def _cell(row: dict[str, Any], name: str, words: Words) -> object:
     if name == "place_name":
         return words.place(row["place"])
-    hidden = (
-        name in ("value", "se", "lower", "upper", "n", "n_positive", "coverage") and (row["conf_status"] or "F") != "F"
-    )
-    return None if hidden else row[name]
+    if (row["conf_status"] or "F") != "F" and name in _SECRET:
+        return None
+    if row["verdict"] == "withhold":
+        if name in _UNSURE:
+            return None
+        if name == "quality":
+            return " ".join(Number.from_row(row).flags)
+        if name == "note":  # the rules' own sentence may tell the value: “None of 28 respondents”
+            return Telling(words).withheld(Number.from_row(row))
+    return row[name]
+
+
+_OF_DIFFERENCES = (
+    "indicator", "period", "source", "one", "other", "difference", "lower", "upper", "level", "p_value", "unit",
+)  # fmt: skip
+
+
+def _differences(shown: Shown, words: Words) -> Iterator[list[object]]:
+    """Differences between groups whose own numbers may be shown."""
+    for series in shown.of("survey"):
+        for found in differences(shown.data, series):
+            yield [
+                series.indicator, series.period, series.source,
+                *(_codes(cell) for cell in (found.one, found.other)),
+                found.value, found.lower, found.upper, found.level, found.p_value, series.rate_unit,
+            ]  # fmt: skip
+
+
+def _codes(cell: Cell) -> str:
+    return ", ".join(f"{name} {code}" for name, code in cell.codes.items())
 
 
 def _read_me(data: ReviewData, texts: Texts) -> Iterator[Sequence[object]]:

@@ -1,4 +1,4 @@
-"""Maps of the review: shaded where there are rates, circles where there are only counts."""
+"""Maps of the review: shaded where there are rates or scores, circles where there are only counts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,24 @@ import numpy as np
 from markupsafe import Markup
 
 from safercities.maps.svg import Areas, Layer, MapText, choropleth, symbols
+from safercities.model.periods import Period
 from safercities.review.rows import Cell, Series
+from safercities.review.telling import Telling
 from safercities.review.words import Words
 
 if TYPE_CHECKING:
     from safercities.places.geographies import Geography
+    from safercities.review.data import ReviewData
+
+
+def geography_of(data: ReviewData, level: str) -> Geography | None:
+    """The boundaries of a level on the last day of the review's period; else the latest that there are."""
+    day = Period.parse(data.period).end
+    same = [geography for geography in data.geographies if geography.level == level]
+    valid = [
+        g for g in same if (g.valid_from is None or g.valid_from <= day) and (g.valid_to is None or day <= g.valid_to)
+    ]
+    return next(reversed(valid or same), None)
 
 
 def chart_map(words: Words, series: Series, geography: Geography, cells: Sequence[Cell], uid: str) -> Markup:
@@ -33,6 +46,41 @@ def chart_map(words: Words, series: Series, geography: Geography, cells: Sequenc
     areas = Areas(np.asarray(geography.geometries, dtype=object), geography.crs)
     draw = choropleth if rate else symbols
     return Markup(draw(areas, layer, _texts(words, series, geography.level, rate), uid=uid))  # noqa: S704 - maps.svg escapes
+
+
+def chart_scores(telling: Telling, series: Series, geography: Geography, cells: Sequence[Cell], uid: str) -> Markup:
+    """The map of a score of audits; empty where there are no boundaries."""
+    if geography.geometries is None or not len(geography.places):
+        return Markup("")
+    words, texts = telling.words, telling.texts
+    by_place = {cell.place: cell.rate for cell in cells}
+    found = [by_place.get(place.id) for place in geography.places]
+    titles = []
+    for place, number in zip(geography.places, found, strict=True):
+        said = texts.gettext("no audited point") if number is None else telling.value(number)
+        span = telling.span(number) if number is not None and not number.withheld else ""
+        titles.append(f"{words.place(place.id)}: {said}" + (f" ({span})" if span else ""))
+    layer = Layer(
+        values=np.array([n.value if n is not None and n.value is not None else np.nan for n in found], np.float64),
+        titles=titles,
+        unreliable=np.array([n is not None and n.warned for n in found], dtype=bool),
+    )
+    label = words.indicator(series.indicator)
+    text = MapText(
+        title=texts.gettext("Map: {label}, {period}", label=label, period=texts.period(series.period)),
+        desc=texts.gettext("Places shaded by score.")
+        + " "
+        + texts.gettext("The table below has every value ({level}).", level=words.level(geography.level)),
+        legend=f"{label}, {telling.unit(series)}",
+        unreliable=texts.gettext("all from one walk"),
+        no_data=texts.gettext("no audited point"),
+        below=texts.gettext("under {high}"),
+        between=texts.gettext("{low} to under {high}"),
+        above=texts.gettext("{low} and over"),
+        number=texts.short,
+    )
+    areas = Areas(np.asarray(geography.geometries, dtype=object), geography.crs)
+    return Markup(choropleth(areas, layer, text, uid=uid))  # noqa: S704 - maps.svg escapes
 
 
 def _value(cell: Cell | None, rate: bool) -> float:

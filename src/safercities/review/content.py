@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from safercities.model.errors import Problem
-from safercities.model.periods import Period
-from safercities.review.atlas import chart_map
+from safercities.model.periods import Recall
+from safercities.review.atlas import chart_map, geography_of
 from safercities.review.figures import Figure, Painter, Table
 from safercities.review.i18n import SOURCE_LANGUAGE, Texts
 from safercities.review.rows import Cell, Series, Shown
+from safercities.review.sampled import Sampled, sampled
 from safercities.review.words import Words, capital
 
 if TYPE_CHECKING:
     from safercities.indicators.spec import Version
-    from safercities.places.geographies import Geography
     from safercities.review.data import ReviewData, SourceSummary
 
 
@@ -63,6 +63,7 @@ class Made:
     label: str
     code: str
     facts: Sequence[tuple[str, str, str]]  # name, text, language of the text
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Page:
     where: Sequence[Where]
     who: Sequence[Who]
     sources_compared: Sequence[Figure]
+    sampled: Sampled
     made: Sequence[Made]
     left_out: Sequence[Table]
     problems: Sequence[tuple[str, Table]]
@@ -85,18 +87,21 @@ def page(data: ReviewData, texts: Texts) -> Page:
     """Everything that one page says and draws."""
     words = Words(texts, data)
     painter = Painter(words)
-    series = Shown(data).series
+    shown = Shown(data)
+    series = shown.series
     main = _main(series)
+    others = sampled(shown, words)
     compared = [several for several in _by_indicator(series) if len(several) > 1]
     return Page(
         period=texts.period(data.period),
-        headline=words.headline(_leading(main)) if main else [],
+        headline=[*(words.headline(_leading(main)) if main else []), *others.headline],
         cards=[_card(words, painter, item, f"card{i}") for i, item in enumerate(series)],
         trends=[painter.trend([item], f"trend{i}") for i, item in enumerate(main) if len(item.trend) > 1],
         where=list(_where(words, painter, main, data)),
         who=list(_who(words, painter, main)),
         sources_compared=[painter.trend(several, f"sources{i}") for i, several in enumerate(compared)],
-        made=[_made(words, item) for item in series],
+        sampled=others,
+        made=[_made(words, item) for item in shown.everything],
         left_out=[
             table for table in (_read_table(words, data.sources), _located_table(words, data.sources)) if table.rows
         ],
@@ -148,7 +153,7 @@ def _where(words: Words, painter: Painter, main: Sequence[Series], data: ReviewD
     for index, series in enumerate(main):
         for position, (level, cells) in enumerate(_levels(series, data).items()):
             uid = f"where{index}-{position}"
-            geography = _geography(data, level)
+            geography = geography_of(data, level)
             drawn = chart_map(words, series, geography, cells, f"{uid}-map") if geography is not None else Markup("")
             label = words.indicator(series.indicator)
             note = _map_note(words.texts, any(cell.shown(rate=True) for cell in cells))
@@ -162,16 +167,6 @@ def _map_note(texts: Texts, rate: bool) -> str:
     return texts.gettext(
         "Circles show numbers of cases, not risks: more people live or pass in some places than in others."
     )
-
-
-def _geography(data: ReviewData, level: str) -> Geography | None:
-    """The boundaries of a level on the last day of the review's period; else the latest that there are."""
-    day = Period.parse(data.period).end
-    same = [geography for geography in data.geographies if geography.level == level]
-    valid = [
-        g for g in same if (g.valid_from is None or g.valid_from <= day) and (g.valid_to is None or day <= g.valid_to)
-    ]
-    return next(reversed(valid or same), None)
 
 
 def _levels(series: Series, data: ReviewData) -> dict[str, list[Cell]]:
@@ -196,9 +191,7 @@ def _made(words: Words, series: Series) -> Made:
     cell = series.now
     facts = [
         *(_defined(texts, version) if version is not None else []),
-        (texts.gettext("Source of the cases"), words.source(series.source)),
-        (texts.gettext("Unit of count"), words.unit(series.count_unit)),
-        (texts.gettext("Population"), _population(words, cell, series)),
+        *(_recorded(words, cell, series) if series.made_of == "incidents" else _told(words, series, version)),
         (texts.gettext("Method"), "; ".join(words.method(method) for method in series.methods)),
         (texts.gettext("Remarks"), "; ".join(words.flags(cell.flags)) if cell is not None else ""),
     ]
@@ -206,7 +199,36 @@ def _made(words: Words, series: Series) -> Made:
         (name, texts.lookup(text), texts.lang_of(text) if text in _foreign(version) else texts.language)
         for name, text in facts
     ]
-    return Made(words.indicator(series.indicator), series.indicator, [fact for fact in spoken if fact[1]])
+    folded = series.made_of != "incidents"
+    return Made(words.indicator(series.indicator), series.indicator, [fact for fact in spoken if fact[1]], folded)
+
+
+def _recorded(words: Words, cell: Cell | None, series: Series) -> list[tuple[str, str]]:
+    """What a number of records counts, and over whom."""
+    texts = words.texts
+    return [
+        (texts.gettext("Source of the cases"), words.source(series.source)),
+        (texts.gettext("Unit of count"), words.unit(series.count_unit)),
+        (texts.gettext("Population"), _population(words, cell, series)),
+    ]
+
+
+def _told(words: Words, series: Series, version: Version | None) -> list[tuple[str, str]]:
+    """Who was asked, about which time."""
+    texts = words.texts
+    recall = version.reference_period if version is not None else ""
+    months = Recall.parse(recall).months if recall and recall[-1] in "MY" else 0
+    sources = " / ".join(words.source(name) for name in series.source.split(" / "))
+    return [
+        (texts.gettext("Source"), sources),
+        (texts.gettext("The definition speaks of"), version.population if version is not None else ""),
+        (
+            texts.gettext("Looks back on"),
+            texts.ngettext("{n} month before the interview", "{n} months before the interview", months)
+            if months
+            else "",
+        ),
+    ]
 
 
 def _defined(texts: Texts, version: Version) -> list[tuple[str, str]]:
@@ -223,7 +245,7 @@ def _defined(texts: Texts, version: Version) -> list[tuple[str, str]]:
 
 
 def _foreign(version: Version | None) -> tuple[str, ...]:
-    return (version.definition, version.source, version.note) if version is not None else ()
+    return (version.definition, version.source, version.note, version.population) if version is not None else ()
 
 
 def _population(words: Words, cell: Cell | None, series: Series) -> str:

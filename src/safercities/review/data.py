@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from safercities.model.periods import Period
     from safercities.places.geographies import Geography
     from safercities.places.hierarchy import Hierarchy
+    from safercities.sampling.contrasts import Contrast
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class SourceSummary:
     ----------
     located
         Level → counts of records: placed, no_coordinates, outside, unknown_code.
+    population
+        Of a survey: whom it speaks for.
     """
 
     name: str
@@ -39,6 +42,7 @@ class SourceSummary:
     unit: str | None = None
     covers: Period | str | None = None
     located: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    population: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class ReviewData:
         All of them: places, periods, breakdowns, sources. Counts and rates are rows of their own.
     dimensions
         Name → labels and order of the codes of a breakdown.
+    contrasts
+        Indicator → differences between groups that a survey shows, in its latest wave.
     languages
         The first one's page is review.html.
     made_on
@@ -69,6 +75,7 @@ class ReviewData:
     sources: Sequence[SourceSummary] = ()
     problems: Sequence[Problem] = ()
     dimensions: Mapping[str, DimensionInfo] = field(default_factory=dict)
+    contrasts: Mapping[str, Sequence[Contrast]] = field(default_factory=dict)
     languages: Sequence[str] = ("en",)
     synthetic: bool = False
     made_on: str | None = None

@@ -112,7 +112,7 @@ class Painter:
         cells = series.groups[names]
         rate = any(cell.shown(rate=True) for cell in cells)
         points = self._group_points(series, names, rate)
-        by = " × ".join(_small(words.dimension(name)) for name in names)
+        by = " × ".join(small(words.dimension(name)) for name in names)
         title = texts.gettext("{label} by {by}, {period}, {unit}", label=words.indicator(series.indicator), by=by,
                               period=texts.period(series.period), unit=self._unit(series, rate))  # fmt: skip
         kinds = list(dict.fromkeys(point.series for point in points))
@@ -143,7 +143,7 @@ class Painter:
             for cell in cells
             if cell.shown(rate)
         ]
-        points.sort(key=lambda point: _by_name(point.label))  # by value it would read as a ranking of places
+        points.sort(key=lambda point: by_name(point.label))  # by value it would read as a ranking of places
         number = series.now.shown(True) if rate and series.now else None
         reference = number.value if number else None
         many = len(points) > MANY_PLACES
@@ -156,7 +156,7 @@ class Painter:
             notes.append(texts.gettext("Each dot is a place, in the order of the values; the table has their names."))
         if reference is not None:
             notes.append(texts.gettext("Dashed line: {place} as a whole.", place=words.data.place.name))
-        ordered = sorted(cells, key=lambda cell: _by_name(words.place(cell.place)))
+        ordered = sorted(cells, key=lambda cell: by_name(words.place(cell.place)))
         notes += self._without_rate([words.place(cell.place) for cell in ordered if rate and cell.rate is None])
         table = self._cells_table(series, ordered, title, [texts.gettext("Place")], place=True)
         return Figure(
@@ -346,7 +346,7 @@ class _Columns:
         return [(_letter(index), text) for index, text in enumerate(words.flags(tuple(self.flags)))]
 
 
-def _small(label: str) -> str:
+def small(label: str) -> str:
     """A label within a sentence: its first letter small, unless it is an abbreviation."""
     return label if label.isupper() else label[:1].lower() + label[1:]
 
@@ -355,7 +355,7 @@ def _letter(index: int) -> str:
     return chr(ord("a") + index)
 
 
-def _by_name(name: str) -> list[tuple[int, int, str]]:
+def by_name(name: str) -> list[tuple[int, int, str]]:
     """Order of names as people look them up: accents and case aside, Area 2 before Area 10."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", plain) if part]

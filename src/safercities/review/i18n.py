@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from gettext import c2py
 from importlib.resources import files
 from io import BytesIO
@@ -119,8 +119,7 @@ class Texts:
 
     def number(self, value: float, digits: int = 0) -> str:
         """A number with so many decimals, in this language's way."""
-        pattern = "#,##0" + ("." + "0" * digits if digits else "")
-        return format_decimal(round(value, digits) + 0.0, format=pattern, locale=self.locale)
+        return _decimal(round(value, digits) + 0.0, digits, self.language)
 
     def span(self, low: object, high: object) -> str:
         """A range as `547–644`, kept in that order where the writing goes from right to left."""
@@ -168,6 +167,12 @@ class Texts:
         if period.kind == "day":
             return format_date(period.start, "long", locale=self.locale)
         return self.span(*code.split("/", 1)) if "/" in code else code
+
+
+@lru_cache(maxsize=20_000)
+def _decimal(value: float, digits: int, language: str) -> str:
+    pattern = "#,##0" + ("." + "0" * digits if digits else "")
+    return format_decimal(value, format=pattern, locale=Locale.parse(language.replace("-", "_")))
 
 
 @cache

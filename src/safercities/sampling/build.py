@@ -41,6 +41,8 @@ def build(
     sizes = [_size(respondents, name, kept) for name in fpc]
     if certainty is not None:
         ids, sizes, labels = _certain(respondents, certainty, ids, sizes, labels, kept)
+    if not fpc and (ids[0] == ids[0][0]).all() and (ids[1] == ids[1][0]).all():
+        raise SafercitiesError(problem("survey-one-psu", file=respondents.file, column=psu or ""))
     depth = 2 if not fpc else len(ids)  # without population sizes only the first stage counts
     given: list[Floats | None] = [*sizes, *[None] * (len(ids) - 1 - len(sizes))]
     units, order, unit = make_units(ids[:depth], given, labels, lonely, file=respondents.file)

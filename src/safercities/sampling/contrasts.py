@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from safercities.model.errors import UsageError, problem
@@ -18,6 +19,10 @@ from safercities.sampling.units import Floats, Ints
 
 if TYPE_CHECKING:
     from safercities.sampling.design import Design
+
+
+#: Groups × sampling units that are compared at once (8 bytes each, a few times over).
+MOST = 5 * 10**7
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def contrasts(
     Raises
     ------
     UsageError
-        If the breakdown has no group `against`.
+        If the breakdown has no group `against`, or there are too many groups to compare at once.
     """
     cells = design.cells(by)
     result = estimate(statistic, cells, design.sample)
@@ -86,8 +91,10 @@ def contrasts(
     chosen = np.array(sorted({number for pair in pairs for number in pair}), dtype=np.int64)
     if not len(chosen):
         return []
+    if len(chosen) * design.sample.units.size > MOST:
+        raise UsageError(problem("survey-contrasts-many", groups=len(chosen), pairs=len(pairs)))
     covariance = _covariance(design, statistic, cells, result.value, chosen)
-    df = _df(design, statistic, cells, pairs)
+    df = _df(design, statistic, cells, chosen)
     place = {int(number): position for position, number in enumerate(chosen)}
     return [
         _contrast(
@@ -96,7 +103,7 @@ def contrasts(
             dict(zip(cells.names, labels[other], strict=True)),
             (float(result.value[one]), float(result.value[other])),
             covariance[np.ix_([place[one], place[other]], [place[one], place[other]])],
-            df[one, other],
+            float(df[place[one], place[other]]),
             level,
         )
         for one, other in pairs
@@ -135,23 +142,23 @@ def _covariance(design: Design, statistic: Statistic, cells: Cells, value: Float
     return design.sample.units.covariance(influence, members)
 
 
-def _df(
-    design: Design, statistic: Statistic, cells: Cells, pairs: Sequence[tuple[int, int]]
-) -> dict[tuple[int, int], float]:
-    """PSUs less strata in which either group of each pair has respondents."""
+def _df(design: Design, statistic: Statistic, cells: Cells, chosen: Ints) -> Floats:
+    """PSUs less strata in which either group of each pair has respondents; shape (chosen, chosen)."""
     if design.sample.replicates is not None:
-        return dict.fromkeys(pairs, design.df)
-    units = design.sample.units
-    first = units.stages[0]
-    numbers = sorted({number for pair in pairs for number in pair})
-    there = cells.columns(cells.totals(statistic.base), np.array(numbers, dtype=np.int64)) != 0
+        return np.full((len(chosen),) * 2, design.df)
+    first = design.sample.units.stages[0]
+    there = cells.columns(cells.totals(statistic.base), chosen) != 0
     psus = np.logical_or.reduceat(there, first.starts, axis=1)
     strata = np.logical_or.reduceat(psus, first.groups, axis=1)
-    at = {number: position for position, number in enumerate(numbers)}
-    return {
-        (one, other): float(np.sum(psus[at[one]] | psus[at[other]]) - np.sum(strata[at[one]] | strata[at[other]]))
-        for one, other in pairs
-    }
+    return _either(psus) - _either(strata)
+
+
+def _either(there: NDArray[np.bool_]) -> Floats:
+    """In how many columns either row of each pair is true; shape (rows, rows)."""
+    numbers = there.astype(np.float64)
+    both = numbers @ numbers.T
+    alone = np.diag(both)
+    return np.asarray(alone[:, None] + alone[None, :] - both)
 
 
 def _contrast(

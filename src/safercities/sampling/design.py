@@ -390,14 +390,18 @@ class Design:
     ) -> Iterable[tuple[Cells, Statistic, Result]]:
         """Each statistic in each breakdown; breakdowns in families, whose totals are added up once."""
         sizes = {name: len(self.axis(name).labels) for one in combinations for name in one}
-        most = len(self.sample.unit) // self.sample.units.size  # of more domains the matrix is larger than the rows
-        for family in families(combinations, sizes, most):
+        for family in families(combinations, sizes, self._most_domains):
             its = self._cells_of(family)
             for one in made:
                 for names in family.members:
                     yield its[names], one, estimate(one, its[names], self.sample)
                 for cells in its.values():
                     cells.forget(one.x.name, *([one.d.name] if one.d is not one.base else []))
+
+    @property
+    def _most_domains(self) -> int:
+        """Of more domains the matrix of totals is larger than the rows."""
+        return len(self.sample.unit) // self.sample.units.size
 
     def _cells_of(self, family: Family) -> dict[tuple[str, ...], Cells]:
         """The cells of a family, each added up from the smallest of the others that holds its dimensions."""
@@ -438,7 +442,7 @@ class Design:
 
 
 def _several(names: str | Sequence[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
+    return [names] if isinstance(names, str) else list(dict.fromkeys(names))
 
 
 def _numbers(q: float | Sequence[float]) -> list[float]:

@@ -14,6 +14,9 @@ from safercities.sampling.rules import VERDICTS, Bounds, Floats, Mask, Rule, Sch
 
 Texts = NDArray[np.object_]
 
+#: A standard error below this share of the value is 0: the rest is rounding in the sums.
+NO_SPREAD = 1e-12
+
 
 class _Words(NamedTuple):
     """How a measure is said: the figure in a sentence, its bare name, how many times it is shown, its unit."""
@@ -94,8 +97,9 @@ class Judgement(NamedTuple):
 def judge(scheme: str | Scheme, facts: Facts) -> Judgement:
     """What publication rules say of estimates: the severest rule that one breaks decides, all give their reason.
 
-    What a rule asks for and is not known counts as not met. Only where nobody, or everybody, is in the numerator, and a
-    rule asks for what rests on the standard error, the verdict is a warning: the rule cannot judge there.
+    What a rule asks for and is not known counts as not met; a standard error of 0, as in a group from one sampling
+    unit, is not known. Only where nobody, or everybody, is in the numerator, and a rule asks for what rests on the
+    standard error, the verdict is a warning: the rule cannot judge there.
 
     Parameters
     ----------
@@ -159,8 +163,9 @@ class _Measures:
                 return width / np.abs(value)
             case "complement_width":
                 return width / (1 - value)
-            case "se" | "cv" | "log_cv":
-                return np.where(facts.extreme, np.nan, facts.se / self._base(name))
+            case "se" | "cv" | "log_cv":  # no spread in the sample is no proof of precision
+                silent = facts.extreme | (facts.se <= NO_SPREAD * np.abs(value))
+                return np.where(silent, np.nan, facts.se / self._base(name))
         return np.asarray(getattr(facts, name))
 
     def _base(self, name: str) -> Floats:

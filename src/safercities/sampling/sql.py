@@ -192,7 +192,7 @@ class SqlTable:
 
     def learn(self, values: Sequence[Value]) -> None:
         """Find out the facts of values that are not known yet, in one pass."""
-        self._profile([value for value in values if value.name not in self.facts])
+        self._profile(list({value.name: value for value in values if value.name not in self.facts}.values()))
 
     def _profile(self, values: Sequence[Value]) -> None:
         if not values:

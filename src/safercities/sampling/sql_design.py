@@ -14,12 +14,12 @@ from safercities.engine.duck import Engine
 from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.sampling.build import build
 from safercities.sampling.design import Design, _choice, _several
-from safercities.sampling.estimators import Result, Sample, estimate
+from safercities.sampling.estimators import Result, Sample
 from safercities.sampling.spec import Lonely, Missing
 from safercities.sampling.sql import SqlRespondents, SqlTable, positions
 from safercities.sampling.sql_statistics import Bundle, Draft, draft, finished
 from safercities.sampling.statistics import Kind, Statistic
-from safercities.sampling.sums import Axis, Cells, Dense, Sparse, Variable, families, make_cells
+from safercities.sampling.sums import Axis, Cells, Dense, Sparse, Variable, make_cells
 from safercities.sampling.table import Respondents
 from safercities.sampling.table import _arrow as as_arrow
 from safercities.sampling.units import Floats, Ints
@@ -209,6 +209,7 @@ class SqlDesign(Design):
     places: Places = field(kw_only=True)
     bundles: dict[str, Bundle] = field(default_factory=dict, kw_only=True, repr=False)
     _codes: dict[str, tuple[pa.Array, Ints]] = field(default_factory=dict, kw_only=True, repr=False)
+    _next: list[Bundle] = field(default_factory=list, kw_only=True, repr=False)
 
     @property
     def n(self) -> int:
@@ -263,10 +264,7 @@ class SqlDesign(Design):
 
     def cells(self, combination: Sequence[str], parent: Cells | None = None) -> Cells:
         """The domains of one breakdown; with a parent, from the parent's table of sums."""
-        fetched = parent.fetched if isinstance(parent, SqlDense | SqlSparse) else Fetched(self, combination, [])
-        return self._cells(combination, fetched, parent)
-
-    def _cells(self, combination: Sequence[str], fetched: Fetched, parent: Cells | None = None) -> Cells:
+        fetched = parent.fetched if isinstance(parent, SqlDense | SqlSparse) else Fetched(self, combination, self._next)
         axes = {axis.name: axis for axis in fetched.axes}
         plain = make_cells(self.sample.units, fetched.unit, [axes[name] for name in combination])
         kind = SqlDense if isinstance(plain, Dense) else SqlSparse
@@ -274,20 +272,16 @@ class SqlDesign(Design):
         made.fetched = fetched
         return made
 
+    @property
+    def _most_domains(self) -> int:
+        return min(self.n, CELLS_AT_HOME) // self.sample.units.size
+
     def results(
         self, made: Sequence[Statistic], combinations: Sequence[tuple[str, ...]]
     ) -> Iterable[tuple[Cells, Statistic, Result]]:
         """Each statistic in each breakdown; a family of breakdowns takes one question to the engine."""
-        sizes = {name: len(self.axis(name).labels) for one in combinations for name in one}
-        needed = [self.bundles[one.x.name] for one in made]
-        most = min(self.n, CELLS_AT_HOME) // self.sample.units.size
-        for family in families(combinations, sizes, most):
-            head = self._cells(family.head, Fetched(self, family.head, needed))
-            members = [head if one == family.head else self.cells(one, head) for one in family.members]
-            for one in made:
-                yield from ((cells, one, estimate(one, cells, self.sample)) for cells in members)
-                for cells in (head, *members):
-                    cells.forget(one.x.name, *([one.d.name] if one.d is not one.base else []))
+        self._next[:] = [self.bundles[one.x.name] for one in made]
+        yield from super().results(made, combinations)
 
     def statistics(
         self,

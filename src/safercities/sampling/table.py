@@ -20,6 +20,8 @@ from safercities.sampling.units import Floats, Ints
 
 #: Columns of an estimates table that a breakdown may fill.
 PLACED = ("place", "period")
+#: Whole numbers above this lose digits where they are kept with decimals.
+MOST_EXACT = 2**53
 
 
 class Respondents:
@@ -137,6 +139,8 @@ class Respondents:
         if isinstance(joined, pa.ChunkedArray):
             joined = joined.chunk(0) if joined.num_chunks else pa.array([], column.type)
         codes = pc.fill_null(joined.indices, -1).to_numpy(zero_copy_only=False)
+        if pa.types.is_floating(kind) and (pc.max(pc.abs(joined.dictionary)).as_py() or 0) > MOST_EXACT:
+            raise SafercitiesError(problem("survey-code-digits", file=self.file, column=name, name=name))
         texts = ["" if value is None else text_of(value) for value in joined.dictionary.to_pylist()]
         labels = sorted({text for text in texts if text}, key=_natural)
         place = {label: number for number, label in enumerate(labels)}

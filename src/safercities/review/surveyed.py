@@ -1,0 +1,192 @@
+"""The sections on surveys: what people told, who, where; and how far two groups differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from safercities.model.periods import Recall
+from safercities.review.differences import Difference
+from safercities.review.figures import small
+from safercities.review.rows import Series
+from safercities.review.sections import Maker, Parts
+from safercities.review.strips import Entry, Strips, numbers_of, top_of
+from safercities.review.words import capital
+
+#: Indicators that the first sentence chooses from, in this order.
+LEADING = ("sdg.16.1.4", "sdg.16.1.3", "sdg.16.1.3.physical", "sdg.11.7.2")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One survey: what it is, and its numbers at a glance."""
+
+    label: str
+    facts: Sequence[tuple[str, str]]
+    tables: Sequence[Strips]
+    notes: Sequence[str]
+
+
+class Told(Maker):
+    """Makes the sections on surveys."""
+
+    @property
+    def told(self) -> list[Series]:
+        """Every indicator of a survey."""
+        return self.shown.of("survey")
+
+    def headline(self) -> str:
+        """One number of a survey in a sentence; empty where there is none."""
+        by_code = {series.indicator: series for series in reversed(self.told)}
+        ordered = [by_code[code] for code in LEADING if code in by_code] + self.told
+        return next((text for series in ordered if (text := self.telling.sentence(series))), "")
+
+    def survey(self, source: str) -> Survey:
+        """One survey: facts, then its numbers, those of one unit on one scale."""
+        its = [series for series in self.told if series.source == source]
+        tables = []
+        for unit in dict.fromkeys(series.rate_unit for series in its):
+            alike = [series for series in its if series.rate_unit == unit and series.now is not None]
+            if alike:
+                tables.append(self._overview(alike))
+        return Survey(self.words.source(source), self._facts(source, its), tables, self._survey_notes(its))
+
+    def _overview(self, several: Sequence[Series]) -> Strips:
+        texts = self.telling.texts
+        entries = [
+            Entry(self.words.indicator(series.indicator), series.now, self.below(series))
+            for series in several
+            if series.now is not None
+        ]
+        unit = self.telling.unit(several[0])
+        caption = texts.gettext("Told to {source}, {period}", source=self.words.source(several[0].source),
+                                period=texts.period(several[0].period))  # fmt: skip
+        return self.stripper.table(
+            f"{caption}, {unit}" if unit else caption,
+            texts.gettext("Indicator"),
+            entries,
+            top=top_of(entry.cell.rate for entry in entries),
+            count=texts.gettext("Interviewed"),
+        )
+
+    def _facts(self, source: str, its: Sequence[Series]) -> list[tuple[str, str]]:
+        texts = self.telling.texts
+        summary = next((one for one in self.data.sources if one.name == source), None)
+        numbers = [number for series in its if series.now and (number := series.now.rate) is not None]
+        periods = dict.fromkeys(texts.period(series.period) for series in its)
+        schemes = dict.fromkeys(
+            number.scheme
+            for series in its
+            for cell in (series.now,) if cell is not None
+            for number in (cell.rate, cell.count) if number is not None and number.scheme
+        )  # fmt: skip
+        most = max((number.n for number in numbers if number.n is not None), default=0)
+        facts = [
+            (texts.gettext("Speaks for"), texts.lookup(summary.population) if summary is not None else ""),
+            (texts.gettext("Interviews of"), ", ".join(periods)),
+            (texts.gettext("Interviewed"), texts.number(most) if most else ""),
+            (
+                texts.gettext("Rules of publication"),
+                "; ".join(self.telling.scheme(name) for name in schemes)
+                or texts.gettext("none: every estimate is shown"),
+            ),
+        ]
+        return [fact for fact in facts if fact[1]]
+
+    def _survey_notes(self, its: Sequence[Series]) -> list[str]:
+        texts = self.telling.texts
+        notes = []
+        recorded = {series.period for series in self.shown.series if series.now is not None}
+        if recorded and (other := [series for series in its if series.period not in recorded]):
+            notes.append(
+                texts.gettext(
+                    "The interviews are of {wave}, the records of {period}: they do not speak of the same time.",
+                    wave=texts.period(other[0].period), period=texts.period(max(recorded)),
+                )
+            )  # fmt: skip
+        if recalls := sorted({months for series in its if (months := self._recall(series))}):
+            notes.append(
+                texts.gettext(
+                    "Questions that look back ask about the last {months} months before the interview, not about a "
+                    "calendar year.",
+                    months=self.telling.texts.gettext(" or ").join(texts.number(months) for months in recalls),
+                )
+            )
+        if any(len(series.trend) > 1 for series in its):
+            notes.append(
+                texts.gettext(
+                    "Earlier interviews stand beside the latest with their own intervals. No change is claimed: how "
+                    "far the two differ by chance is not worked out here."
+                )
+            )
+        return notes
+
+    def _recall(self, series: Series) -> int:
+        version = self.words.version(series.indicator)
+        text = version.reference_period if version is not None else ""
+        return Recall.parse(text).months if text and text[-1] in "MY" else 0
+
+    def groups(self, series: Series, found: Sequence[Difference]) -> Parts | None:
+        """The breakdowns of one indicator: clear differences in words, then every group."""
+        tables = list(self.group_tables(series, top_of(numbers_of(series))))
+        if not tables:
+            return None
+        texts = self.telling.texts
+        clear = [one for one in found if one.clear]
+        names = dict.fromkeys(small(self.words.dimension(name)) for one in clear for name in one.names)
+        short = texts.gettext("no clear difference between groups")
+        if clear:
+            short = texts.gettext("clear differences by {by}", by=", ".join(names))
+        if not found:
+            short = ""
+        return Parts(self.words.indicator(series.indicator), short, self._said(series, clear), tables)
+
+    def _said(self, series: Series, clear: Sequence[Difference]) -> list[str]:
+        """Clear differences in words."""
+        said = []
+        for one in clear:
+            unit = series.rate_unit
+            ends = (self.telling.difference(end, "") for end in (one.lower, one.upper))
+            said.append(
+                self.telling.texts.gettext(
+                    "{one}: {value}; {other}: {other_value}. Difference {difference} ({level} interval {low} to "
+                    "{high}).",
+                    one=capital(self.telling.group(one.names, one.one)),
+                    value=self.telling.value(one.one.rate),
+                    other=capital(self.telling.group(one.names, one.other)),
+                    other_value=self.telling.value(one.other.rate),
+                    difference=self.telling.difference(one.value, unit),
+                    level=self.telling.texts.percent(one.level),
+                    **dict(zip(("low", "high"), ends, strict=True)),
+                )
+            )
+        return said
+
+    def compared(self, looked: int, clear: int) -> str:
+        """How many differences were looked at, and how many would look clear by chance."""
+        if not looked:
+            return ""
+        return self.telling.texts.gettext(
+            "{looked} pairs of groups were compared; {clear} intervals leave out “no difference” and are told here. "
+            "Among pairs that do not differ at all, about 1 in 20 would do so by chance.",
+            looked=self.telling.texts.number(looked), clear=self.telling.texts.number(clear),
+        )  # fmt: skip
+
+    def places(self, series: Series) -> Parts | None:
+        """The places of one indicator, by name: direct estimates beside smoothed ones, where there are any."""
+        levels = self.levels(series)
+        if not levels:
+            return None
+        short = []
+        for level, cells in levels.items():
+            hidden = sum(cell.rate is not None and cell.rate.withheld for cell in cells)
+            short.append(self._shown_of(self.words.level(level), len(cells) - hidden, len(cells)))
+        tables = list(self.place_tables(series, top_of(numbers_of(series))))
+        return Parts(self.words.indicator(series.indicator), "; ".join(short), [], tables)
+
+    def _shown_of(self, level: str, shown: int, n: int) -> str:
+        texts = self.telling.texts
+        if not shown:
+            return texts.gettext("{level}: all withheld", level=level)
+        return texts.gettext("{level}: {shown} of {n} shown", level=level, shown=texts.number(shown),
+                             n=texts.number(n))  # fmt: skip
