@@ -1,37 +1,43 @@
 """Every 1-, 2- and 3-way breakdown of a survey: ours, through SQL, and the peers svy, samplics and R's survey.
 
-    .venv/bin/python -m benchmarks.survey [--rows 1000000] [--peer-rows 100000] [--samplics-rows 20000] [--full] [--seed 1]
+    .venv/bin/python -m benchmarks.survey [--rows 1000000] [--peer-rows 100000] [--samplics-rows 20000] [--full]
 
-50 strata × 40 PSUs, 6 dimensions (sex 2, age 6, income 5, orientation 4, migrant 2, district 20): 41 tables, 3 793 domains,
-8 outcomes of 0 and 1. Rows are in no order. Ours gives shares with standard errors, Korn–Graubard intervals, degrees of
-freedom, design effects and publication rules; the peers are asked for less (shares and standard errors; svy design effects
-too). Each contender runs in a process of its own: its processor time and peak memory are those of the whole process, from
-start to end, with imports and reading the file (Parquet; CSV for R). All shares and standard errors of one size must agree
-to 1e-8. Peers run at a smaller size, beside ours at that size, because they take minutes at the full one: `--full` runs R
-and svy there too. R is left out where `Rscript` has no package survey.
+50 strata × 40 PSUs, 6 dimensions (sex 2, age 6, income 5, orientation 4, migrant 2, district 20): 41 tables, 3 793
+domains, 8 outcomes of 0 and 1. Rows are in no order. Ours gives shares with standard errors, Korn–Graubard intervals,
+degrees of freedom, design effects and publication rules; the peers are asked for less (shares and standard errors; svy
+for design effects too). Each contender runs in a process of its own: its processor time and peak memory are those of
+the whole process up to its results, with start, imports and reading the file (Parquet; CSV for R). All shares and
+standard errors of one size must agree to 1e-8. Peers run at a smaller size, beside ours at that size, because they take
+minutes at the full one: `--full` runs svy and R there too. samplics stops at a group without a case: it gets the
+1-way tables of the five outcomes that are not rare. R is left out where `Rscript` has no package survey.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SIZES = {"sex": 2, "age": 6, "income": 5, "orientation": 4, "migrant": 2, "district": 20}
-TABLES = [names for size in (1, 2, 3) for names in combinations(SIZES, size)]
-OUTCOMES = [f"y{number}" for number in range(1, 9)]
+OUTCOMES = tuple(f"y{number}" for number in range(1, 9))
 SHARES = [0.01, 0.03, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5]
 STRATA, PSUS = 50, 40
 TOLERANCE = 1e-8
-Rows = list[tuple[str, str, float, float]]
+#: Domain, outcome, share, standard error; made from a contender's results after its time was taken.
+Rows = Iterator[tuple[str, str, float, float]]
 
 R_SCRIPT = """
 suppressMessages(library(survey)); options(digits = 17)
@@ -49,7 +55,24 @@ for (size in 1:3) for (names in combn(dims, size, simplify = FALSE)) {
   }
 }
 close(out)
+status <- grep("VmHWM", readLines("/proc/self/status"), value = TRUE)
+peak <- as.numeric(gsub("[^0-9]", "", status)) / 1024
+took <- proc.time()
+cat(sprintf('{"cpu": %f, "wall": %f, "peak": %f}\\n', took[1] + took[2], took[3], peak))
 """
+
+
+@dataclass(frozen=True)
+class Task:
+    """Which breakdowns, of which outcomes."""
+
+    ways: int = 3
+    outcomes: tuple[str, ...] = OUTCOMES
+
+    @property
+    def tables(self) -> list[tuple[str, ...]]:
+        """Every breakdown by up to so many dimensions."""
+        return [names for size in range(1, self.ways + 1) for names in combinations(SIZES, size)]
 
 
 def make(path: Path, rows: int, seed: int) -> None:
@@ -76,44 +99,48 @@ def make(path: Path, rows: int, seed: int) -> None:
     pyarrow.csv.write_csv(table, path.with_suffix(".csv"))
 
 
-def ours(path: Path, engine: object = None) -> Rows:
+def ours(path: Path, task: Task, engine: object = None) -> Rows:
     """safercities as it comes."""
     import safercities as sc
 
     design = sc.survey(path, weight="w", strata="stratum", psu="psu", engine=engine)  # type: ignore[arg-type]
-    table = design.proportion(OUTCOMES, by=TABLES, interval="korn-graubard", scheme="nchs").to_arrow()
+    table = design.proportion(task.outcomes, by=task.tables, interval="korn-graubard", scheme="nchs").to_arrow()
+    return _plain(table)
+
+
+def _plain(table: pa.Table) -> Rows:
     named = {name: table.column(name).to_pylist() for name in ("indicator", "value", "se", *SIZES)}
-    return [
+    yield from (
         ("|".join(f"{name}={named[name][row]}" for name in SIZES if named[name][row] != "_T"), outcome, value, se)
         for row, (outcome, value, se) in enumerate(zip(named["indicator"], named["value"], named["se"], strict=True))
-    ]
+        if value is not None  # nobody there
+    )
 
 
-def ours_sql(path: Path) -> Rows:
+def ours_sql(path: Path, task: Task) -> Rows:
     """safercities with the respondents behind a SQL engine (DuckDB)."""
     from safercities.engine.duck import Duck
 
     with Duck([path]) as engine:
-        return ours(path, engine)
+        return ours(path, task, engine)
 
 
-def with_svy(path: Path) -> Rows:
+def with_svy(path: Path, task: Task) -> Rows:
     """svy: one call a table, all outcomes at once, design effects as ours."""
     import polars as pl
     import svy
 
     sample = svy.Sample(pl.read_parquet(path), svy.Design(stratum="stratum", psu="psu", wgt="w"))
-    found: Rows = []
-    for names in TABLES:
-        for outcome, made in zip(OUTCOMES, sample.estimation.mean(OUTCOMES, by=names, deff="wor"), strict=True):
-            table = made.to_polars()
-            codes = zip(*(table[name].to_list() for name in names), strict=True)
-            keys = ["|".join(f"{n}={v}" for n, v in zip(names, one, strict=True)) for one in codes]
-            found += zip(keys, [outcome] * len(keys), table["est"].to_list(), table["se"].to_list(), strict=True)
-    return found
+    made = {names: sample.estimation.mean(list(task.outcomes), by=names, deff="wor") for names in task.tables}
+    return (
+        ("|".join(f"{name}={row[name]}" for name in names), outcome, row["est"], row["se"])
+        for names, several in made.items()
+        for outcome, one in zip(task.outcomes, several, strict=True)
+        for row in one.to_polars().to_dicts()
+    )
 
 
-def with_samplics(path: Path) -> Rows:
+def with_samplics(path: Path, task: Task) -> Rows:
     """samplics: one call a table and outcome, the groups joined into one text."""
     import warnings
 
@@ -123,21 +150,23 @@ def with_samplics(path: Path) -> Rows:
     from samplics.utils.types import PopParam
 
     frame = pd.read_parquet(path)
-    found: Rows = []
-    for names in TABLES:
+    made = []
+    for names in task.tables:
         domain = sum((f"{one}=" + frame[one] + "|" for one in names[1:]), start=f"{names[0]}=" + frame[names[0]] + "|")
-        for outcome in OUTCOMES:
+        for outcome in task.outcomes:
             one = TaylorEstimator(PopParam.mean)
             one.estimate(
                 y=frame[outcome], samp_weight=frame["w"], stratum=frame["stratum"], psu=frame["psu"], domain=domain
             )
-            made = one.to_dataframe()
-            keys = [str(key)[:-1] for key in made["_domain"]]
-            found += zip(keys, [outcome] * len(keys), made["_estimate"], made["_stderror"], strict=True)
-    return found
+            made.append((outcome, one.to_dataframe()))
+    return (
+        (str(row["_domain"])[:-1], outcome, row["_estimate"], row["_stderror"])
+        for outcome, table in made
+        for row in table.to_dict("records")
+    )
 
 
-CONTENDERS: dict[str, Callable[[Path], Rows]] = {
+CONTENDERS: dict[str, Callable[[Path, Task], Rows]] = {
     "ours": ours,
     "ours, SQL": ours_sql,
     "svy": with_svy,
@@ -155,7 +184,7 @@ class Run:
     found: dict[tuple[str, str], tuple[float, float]]
 
 
-def run(name: str, path: Path) -> Run:
+def run(name: str, path: Path, task: Task) -> Run:
     """Run a contender in a new process; processor time and peak memory as the operating system counts them."""
     out = path.with_name("out.tsv")
     if name == "R survey":
@@ -164,21 +193,28 @@ def run(name: str, path: Path) -> Run:
         command = ["Rscript", str(script), str(path.with_suffix(".csv")), str(out), ",".join(SIZES)]
     else:
         command = [sys.executable, "-m", "benchmarks.survey", "--one", name, "--file", str(path), "--out", str(out)]
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter() - start
-    if process.returncode:
-        raise SystemExit(f"{name} failed:\n{said}")
+        command += ["--ways", str(task.ways), "--outcomes", *task.outcomes]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr}")
+    taken = json.loads(done.stdout.splitlines()[-1])
     found = {}
     for line in out.read_text(encoding="utf-8").splitlines():
         key, outcome, value, se = line.split("\t")
         found[key, outcome] = (float(value), float(se))
     out.unlink()
-    return Run(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, found)
+    return Run(**taken, found=found)
+
+
+def one(name: str, path: Path, task: Task, out: Path) -> None:
+    """Run a contender in this process, print what it took as JSON, and write what it found."""
+    start = time.perf_counter()
+    rows = CONTENDERS[name](path, task)
+    wall, usage = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
+    peak = usage.ru_maxrss / 1024
+    print(json.dumps({"cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "peak": peak}))
+    lines = ("\t".join((key, outcome, repr(float(v)), repr(float(se)))) for key, outcome, v, se in rows)
+    out.write_text("\n".join(lines), encoding="utf-8")
 
 
 def difference(one: Run, other: Run) -> float:
@@ -189,16 +225,16 @@ def difference(one: Run, other: Run) -> float:
     return max(abs(a - b) / max(abs(a), 1e-6) for a, b in pairs)
 
 
-def compare(names: list[str], rows: int, seed: int) -> bool:
+def compare(names: list[str], rows: int, seed: int, task: Task) -> bool:
     """Run contenders on one file and print what they took beside ours; whether all agree."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "survey.parquet")
         make(path, rows, seed)
-        print(f"\n{rows:,} respondents, {len(TABLES)} tables, {len(OUTCOMES)} outcomes", flush=True)
+        print(f"\n{rows:,} respondents, {len(task.tables)} tables, {len(task.outcomes)} outcomes", flush=True)
         print(f"{'':12}{'CPU s':>9}{'wall s':>9}{'peak MB':>9}{'× CPU':>9}{'× memory':>9}   worst difference")
-        us, good = run("ours", path), True
+        us, good = run("ours", path, task), True
         for name in ("ours", *names):
-            other = us if name == "ours" else run(name, path)
+            other = us if name == "ours" else run(name, path, task)
             worst = difference(us, other)
             good &= worst <= TOLERANCE
             ratios = f"{other.cpu / us.cpu:9.1f}{other.peak / us.peak:9.1f}"
@@ -223,21 +259,20 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="svy and R at the full size too: about 20 minutes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--one", choices=CONTENDERS, help=argparse.SUPPRESS)
+    parser.add_argument("--ways", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--outcomes", nargs="*", help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     said = parser.parse_args()
     if said.one:
-        lines = (
-            "\t".join((key, y, repr(float(v)), repr(float(se)))) for key, y, v, se in CONTENDERS[said.one](said.file)
-        )
-        said.out.write_text("\n".join(lines), encoding="utf-8")
+        one(said.one, said.file, Task(said.ways, tuple(said.outcomes)), said.out)
         return 0
     peers = ["svy", *(["R survey"] if has_r() else [])]
     if not has_r():
         print("no Rscript with the package survey here: R is left out")
-    good = compare(["ours, SQL", *(peers if said.full else [])], said.rows, said.seed)
-    good &= compare(peers, said.peer_rows, said.seed)
-    good &= compare(["samplics"], said.samplics_rows, said.seed)
+    good = compare(["ours, SQL", *(peers if said.full else [])], said.rows, said.seed, Task())
+    good &= compare(peers, said.peer_rows, said.seed, Task())
+    good &= compare(["samplics"], said.samplics_rows, said.seed, Task(1, OUTCOMES[3:]))
     print(f"shares and standard errors {'agree' if good else 'DO NOT AGREE'} to {TOLERANCE:g}")
     return 0 if good else 1
 

@@ -21,7 +21,7 @@ MEASURES = {
     "df": ("df", "degrees of freedom: sampling units less strata"),
     "deff": ("deff", "design effect: the variance, over that of as many independent respondents"),
     "cv": ("CV", "standard error over the value"),
-    "log_cv": ("log CV", "coefficient of variation of −log p; of −log (1 − p) above one half"),
+    "log_cv": ("log CV", "standard error of −ln p over −ln p; of −ln (1 − p) above one half"),
     "width": ("interval", "its width; of a proportion from 0 to 1, so 0.3 is 30 percentage points"),
     "relative_width": ("relative interval", "its width over the value"),
     "complement_width": ("complement interval", "its width over 1 less the value"),
@@ -49,7 +49,8 @@ of observatory.toml. Give a column the role whose question it answers, and the i
 A questionnaire may word a question in its own way, but must ask the same thing. “12 months” are the 12 months before
 the interview.
 
-Another name is allowed: the answer is then read and checked, but no indicator of the catalogue uses it."""
+Another name is allowed where something else uses it, as `asked_if` or a margin. `safercities check` warns of names that
+nothing uses, and says which role may have been meant."""
 
 _RUBRIC = f"""# The rubric of safety audits
 

@@ -1,4 +1,4 @@
-"""A tiny observatory with a survey in two waves, police records, a population and audits. Tests break one thing at a time.
+"""A tiny observatory: a survey in two waves, police records, a population, audits. Tests break one thing at a time.
 
 The answers come of whole-number arithmetic, so that a test can make them again without reading the file.
 """

@@ -103,3 +103,66 @@ def _observatory(folder: Path, toml: str, source: Path, *names: str) -> Path:
     for name in names:
         shutil.copyfile(source / name, folder / name)
     return folder
+
+
+ENUSC = """
+[observatory]
+name = "Chile"
+place = "CL"
+level = "country"
+languages = ["es", "en"]
+
+[[geographies]]
+level = "region"
+file = "regions.csv"
+id = "code"
+name = "name"
+
+[sources.enusc]
+kind = "survey"
+label = "ENUSC 2023"
+file = "enusc_2023.csv"
+period = 2023
+population = "Residentes urbanos de 15 años y más"
+weight = "Fact_Pers_Reg"
+strata = "VarStrat"
+psu = "Conglomerado"
+scheme = "ine-chile"
+places = { region = "enc_region" }
+[sources.enusc.dimensions]
+sex = { column = "rph_sexo", map = { 1 = "M", 2 = "F" } }
+tramo = { column = "rph_edad", label = "Tramo de edad" }
+# the file's summary variables stand for roles of the vocabulary that are near: it is the machinery that is tested
+[sources.enusc.variables]
+victim_physical_12m = { column = "VP_DV", yes = [1], no = [0] }
+victim_theft_12m = { column = "VP_DC", yes = [1], no = [0] }
+afraid_avoids_places = { column = "PAD", yes = [1], no = [0] }
+
+[sources.homes]
+kind = "survey"
+label = "ENUSC 2019"
+file = "enusc_2019.csv"
+period = 2019
+population = "Hogares urbanos"
+weight = "Fact_Hog"
+weights_of = "households"
+strata = "VarStrat"
+psu = "Conglomerado"
+lonely = "adjust"
+[sources.homes.variables]
+victim_burglary_12m = { column = "VA_DC", yes = [1], no = [0] }
+
+[measure]
+indicators = ["sdg.16.1.3.physical", "surveyed.theft", "fear.avoids_places", "surveyed.burglary"]
+by = [["sex"], ["sex", "tramo"], ["place"]]
+"""
+
+
+def enusc(data: Path, folder: Path, toml: str = ENUSC) -> Path:
+    """Chile's victimisation surveys of 2023 (persons) and 2019 (households)."""
+    for year in (2019, 2023):
+        shutil.copy(data / "enusc" / f"enusc_{year}.csv", folder)
+    regions = "".join(f"{number},Region {number}\n" for number in range(1, 17))
+    (folder / "regions.csv").write_text("code,name\n" + regions, encoding="utf-8")
+    (folder / "observatory.toml").write_text(toml, encoding="utf-8")
+    return folder

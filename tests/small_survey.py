@@ -1,4 +1,4 @@
-"""A small survey by whole-number arithmetic, the same as in sampling/reference.R: 240 respondents in 31 PSUs of 6 strata.
+"""A small survey by whole-number arithmetic, as in sampling/reference.R: 240 respondents in 27 PSUs of 6 strata.
 
 Answers are missing, `age` is absent from some PSUs, `region` from whole strata; `lone` has two strata of one PSU.
 """

@@ -6,9 +6,11 @@ import datetime
 import json
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 import mini
+import mini_survey
 import safercities as sc
 from safercities.model.errors import SafercitiesError
 
@@ -192,3 +194,163 @@ def test_what_stands_in_a_cell_never_reaches_the_review(tmp_path):
     assert "has no code here" in page
     assert "Juana" not in page
     assert "31/02/2023" not in page
+
+
+# -- surveys ---------------------------------------------------------------------------------------------------------
+
+
+def surveyed(folder, **changed):
+    return sc.open(mini_survey.build(folder, **changed))
+
+
+def told(observatory, code, unit="%", period="2023"):
+    """The row of the whole city."""
+    return observatory.measure(code).where(unit=unit, period=period, place="XA-MIN").totals().only()
+
+
+def share(yes, of=None, wave=2023):
+    """A weighted percentage, made by hand."""
+    answers = mini_survey.answers()
+    weights = answers["w"] * (answers["year"] == wave) * (1 if of is None else of)
+    return 100 * np.sum(weights * yes) / np.sum(weights)
+
+
+def test_a_question_that_some_were_not_asked_is_no_missing_answer_of_theirs(tmp_path):
+    sexual = 'victim_sexual_12m = { column = "sexual", yes = [1], no = [2], unknown = [9]'
+    toml = mini_survey.with_(sexual, sexual + ', asked_if = "victim_psychological_12m"')
+    answers = mini_survey.answers()
+    answers["phys"] = np.where(answers["phys"] == 9, 2, answers["phys"])
+    answers["psych"] = np.where(answers["psych"] == 9, 2, answers["psych"])
+    cells = answers | {"sexual": np.where(answers["psych"] == 1, answers["sexual"].astype(str), "")}
+    row = told(surveyed(tmp_path, toml=toml, survey=mini_survey.survey(cells)), "sdg.16.1.3")
+    assert row["n"] == 160
+    assert "missing_answers" not in row["quality"]
+    assert row["value"] == pytest.approx(share((answers["phys"] == 1) | (answers["psych"] == 1)))
+
+
+def test_missing_answers_count_as_no_where_the_variable_says_so(tmp_path):
+    physical = 'victim_physical_12m = { column = "phys", yes = [1], no = [2], unknown = [9]'
+    toml = mini_survey.with_(physical, physical + ', missing = "no"')
+    row = told(surveyed(tmp_path, toml=toml), "sdg.16.1.3.physical")
+    assert row["n"] == 160
+    assert row["value"] == pytest.approx(share(mini_survey.answers()["phys"] == 1))
+
+
+def test_a_number_over_all_respondents_that_some_were_not_asked_is_said(tmp_path):
+    nonsexual = 'harassed_nonsexual_12m = { column = "h1", yes = [1], no = [2]'
+    toml = mini_survey.with_(nonsexual, nonsexual + ', asked_if = "safe_walking_dark"')
+    toml = mini_survey.with_(
+        'harassed_sexual_12m = { column = "h2", yes = [1], no = [2]',
+        'harassed_sexual_12m = { column = "h2", yes = [1], no = [2], asked_if = "safe_walking_dark"',
+        toml,
+    )
+    answers = mini_survey.answers()
+    safe = answers["safe"] <= 2
+    cells = answers | {name: np.where(answers["safe"] > 2, "", answers[name].astype(str)) for name in ("h1", "h2")}
+    cells |= {name: np.where(answers["safe"] == 8, "2", cells[name]) for name in ("h1", "h2")}
+    observatory = surveyed(tmp_path, toml=toml, survey=mini_survey.survey(cells))
+    (problem, _) = [p for p in observatory.check() if p.code == "survey-asked-of-some"]
+    row = told(observatory, "sdg.11.7.2")
+    asked = safe | (answers["safe"] == 8)
+    assert row["n"] == asked[:160].sum()
+    assert row["note"] == f"of those who were asked: {asked[:160].mean():.1%} of the respondents"
+    assert "survey-asked-of-some" in {p.code for p in observatory.problems()}
+    assert row["note"] in problem.what
+
+
+def test_by_a_definition_over_all_those_not_asked_are_not_safe(tmp_path):
+    safe = 'safe_walking_dark = { column = "safe", yes = [1, 2], no = [3, 4], unknown = [8, 9]'
+    toml = mini_survey.with_(safe, safe + ', asked_if = "harassed_sexual_12m"')
+    answers = mini_survey.answers()
+    walks = answers["h2"] == 1
+    cells = answers | {"safe": np.where(walks, answers["safe"].astype(str), "")}
+    row = told(surveyed(tmp_path, toml=toml, survey=mini_survey.survey(cells)), "sdg.16.1.4")
+    assert (row["n"], row["value"]) == (160, pytest.approx(share(walks & (answers["safe"] <= 2))))
+
+
+def test_victims_who_may_be_among_those_without_an_answer_are_flagged(tmp_path):
+    answers = mini_survey.answers()
+    answers["phys"] = np.where(mini_survey.I % 5 == 0, 9, answers["phys"])
+    row = told(surveyed(tmp_path, survey=mini_survey.survey(answers)), "sdg.16.3.1.physical")
+    assert "missing_answers" in row["quality"]
+    assert row["coverage"] < 0.8
+
+
+HOMES = 'victim_burglary_12m = { column = "h1", yes = [1], no = [2] }\n'
+
+
+def test_a_number_of_households_is_not_made_with_the_weights_of_persons(tmp_path):
+    toml = mini_survey.with_("robberies_12m =", HOMES + "robberies_12m =")
+    toml = mini_survey.with_('"sdg.16.1.4",', '"sdg.16.1.4", "surveyed.burglary",', toml)
+    observatory = surveyed(tmp_path / "persons", toml=toml)
+    (problem,) = [p for p in observatory.check() if p.code == "survey-answers-lacking"]
+    assert "weights_of" in problem.what
+    with pytest.raises(SafercitiesError, match="weights_of"):
+        observatory.measure("surveyed.burglary")
+    homes = toml.replace('weight = "w"', 'weight = "w"\nweights_of = "households"')
+    row = told(surveyed(tmp_path / "homes", toml=homes), "surveyed.burglary", "households")
+    answers = mini_survey.answers()
+    assert row["value"] == pytest.approx(np.sum(answers["w"] * (answers["h1"] == 1) * (answers["year"] == 2023)))
+    with pytest.raises(SafercitiesError, match="households"):
+        surveyed(tmp_path / "homes", toml=homes).measure("sdg.16.1.4")
+
+
+def test_weights_that_add_up_to_the_sample_are_no_people(tmp_path):
+    answers = mini_survey.answers()
+    answers["w"] = answers["w"] / answers["w"].mean()
+    plain, scaled = surveyed(tmp_path / "plain"), surveyed(tmp_path / "scaled", survey=mini_survey.survey(answers))
+    one, other = told(plain, "sdg.16.1.4"), told(scaled, "sdg.16.1.4")
+    assert other["value"] == pytest.approx(one["value"])
+    assert other["se"] == pytest.approx(one["se"])
+    assert other["denominator"] is None
+    found = scaled.measure()
+    assert {row["unit"] for row in found.where(source="victims").rows()} == {"%", "per 1 000"}
+    rates = found.where(indicator="reporting.robbery").rows()
+    assert rates
+    assert all(row["value"] is None for row in rates)
+    assert "survey-weights-sample" in codes(scaled)
+    assert "survey-weights-sample" not in codes(plain)
+
+
+def test_weights_that_stand_for_more_people_than_live_there(tmp_path):
+    answers = mini_survey.answers()
+    answers["w"] = answers["w"] * 3
+    assert "survey-weights-many" in codes(surveyed(tmp_path, survey=mini_survey.survey(answers)))
+
+
+def test_a_role_that_is_a_number_is_not_read_as_yes_and_the_other_way_round(tmp_path):
+    number = mini_survey.with_(
+        'victim_sexual_12m = { column = "sexual", yes = [1], no = [2], unknown = [9] }',
+        'victim_sexual_12m = { column = "rob", number = true }',
+    )
+    yes = mini_survey.with_('column = "rob", number = true, limits = [0, 50]', 'column = "rob", yes = [1, 2, 3]')
+    for name, toml in (("number", number), ("yes", yes)):
+        observatory = surveyed(tmp_path / name, toml=toml)
+        assert "survey-role-kind" in codes(observatory)
+        with pytest.raises(SafercitiesError, match="which is"):
+            observatory.measure("sdg.16.1.4")
+
+
+def test_a_wave_for_each_day_is_said(tmp_path):
+    days = np.array([f"2023-05-{1 + n % 4:02}" for n in mini_survey.I])
+    observatory = surveyed(tmp_path, survey=mini_survey.survey(mini_survey.answers() | {"year": days}))
+    (problem,) = [p for p in observatory.check() if p.code == "survey-waves-many"]
+    assert "4 waves, from 2023-05-01 to 2023-05-04" in problem.what
+
+
+def test_a_misspelt_answer_is_found(tmp_path):
+    toml = mini_survey.with_("victim_sexual_12m =", "victim_sexaul_12m =")
+    observatory = surveyed(tmp_path, toml=toml)
+    found = {p.code: p for p in observatory.check()}
+    assert "did you mean victim_sexual_12m" in found["survey-role-unknown"].what
+    assert "victims lacks victim_sexual_12m (has victim_sexaul_12m)" in found["survey-answers-lacking"].what
+    with pytest.raises(SafercitiesError, match="victim_sexual_12m"):
+        observatory.measure("sdg.16.1.3")
+
+
+def test_a_variable_that_decides_who_was_asked_is_no_misspelling(tmp_path):
+    toml = mini_survey.with_("robberies_12m =", 'ever = { column = "h1", yes = [1] }\nrobberies_12m =')
+    toml = mini_survey.with_("limits = [0, 50]", 'limits = [0, 50], asked_if = "ever", not_asked = "no"', toml)
+    assert "survey-role-unknown" not in codes(surveyed(tmp_path, toml=toml))
+    unused = mini_survey.with_("robberies_12m =", 'ever = { column = "h1", yes = [1] }\nrobberies_12m =')
+    assert "survey-role-unknown" in codes(surveyed(tmp_path / "unused", toml=unused))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,86 @@ def test_lancashire_rates_only_where_there_is_a_population(lancashire, asb):
     assert {row["unit"] for row in asb.where(place="GB-LAN").rows()} == {
         "incidents"
     }  # 26 wards are missing from its population
+
+
+# -- Chile's victimisation surveys, number by number as R survey 4.1.1 gives them (shared/reference) ---
+
+EXACT = {"rel": 1e-10}
+FILE = {"sdg.16.1.3.physical": "VP_DV", "surveyed.theft": "VP_DC", "fear.avoids_places": "PAD"}
+
+
+@pytest.fixture(scope="module")
+def enusc(shared_data, tmp_path_factory):
+    return sc.open(real.enusc(shared_data, tmp_path_factory.mktemp("enusc")))
+
+
+@pytest.fixture(scope="module")
+def chile(enusc):
+    return enusc.measure()
+
+
+def reference(shared_data, name):
+    path = shared_data.parent / "reference" / name
+    if not path.is_file():
+        pytest.skip("the expected numbers are not beside the real data sets")
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_enusc_has_no_problem_and_keeps_every_row(enusc):
+    found = {p.code for p in enusc.check() if p.severity != "note"}
+    assert found == {"place-level-unreachable"}  # the file of 2019 has no column that says where, in these terms
+    assert enusc.rows()["enusc"] == {"read": 49813, "kept": 49813, "rejected": 0}
+
+
+@pytest.mark.parametrize(
+    ("file", "by"), [("enusc_2023_sex.csv", ["sex"]), ("enusc_2023_sex_age.csv", ["sex", "tramo"])]
+)
+def test_enusc_through_an_observatory(shared_data, chile, file, by):
+    rows = reference(shared_data, file)
+    for code, column in FILE.items():
+        found = chile.where(indicator=code, unit="%", place="CL", source="enusc").totals(*by)
+        assert len(found) == len(rows) > 0
+        for row in rows:
+            keys = {"sex": {"1": "M", "2": "F"}[row["rph_sexo"]], "tramo": row.get("rph_edad")}
+            ours = found.where(**{name: keys[name] for name in by}).only()
+            assert ours["value"] == pytest.approx(100 * float(row[column]), **EXACT)
+            assert ours["se"] == pytest.approx(100 * float(row[f"se.{column}"]), **EXACT)
+            assert ours["deff"] == pytest.approx(float(row[f"DEff.{column}"]), **EXACT)
+            assert ours["scheme"] == "ine-chile-2020"
+            assert ours["verdict"] in ("publish", "warn", "withhold")
+
+
+def test_enusc_numbers_of_people_and_households(shared_data, chile):
+    total, _ = reference(shared_data, "enusc_2023_total_ratio.csv")
+    row = chile.where(indicator="sdg.16.1.3.physical", unit="people", place="CL").totals().only()
+    assert row["value"] == pytest.approx(float(total["estimate"]), **EXACT)
+    assert row["se"] == pytest.approx(float(total["se"]), **EXACT)
+    (adjusted,) = [one for one in reference(shared_data, "enusc_2019_lonely_psu.csv") if one["lonely_psu"] == "adjust"]
+    row = chile.where(indicator="surveyed.burglary", unit="%", place="CL").totals().only()
+    assert row["value"] == pytest.approx(100 * float(adjusted["estimate"]), **EXACT)
+    assert row["se"] == pytest.approx(100 * float(adjusted["se"]), **EXACT)
+    assert "lonely_psu" in row["quality"].split()
+
+
+def test_enusc_regions_make_up_the_country(chile):
+    rows = {r["place"]: r for r in chile.where(indicator="surveyed.theft", unit="people").totals().rows()}
+    assert rows.keys() == {"CL", *map(str, range(1, 17))}
+    assert sum(row["value"] for place, row in rows.items() if place != "CL") == pytest.approx(rows["CL"]["value"])
+    assert sum(row["n"] for place, row in rows.items() if place != "CL") == rows["CL"]["n"]
+
+
+def test_enusc_difference_of_the_sexes(shared_data, enusc):
+    (wanted,) = reference(shared_data, "enusc_2023_difference.csv")
+    (made,) = enusc.contrasts("sdg.16.1.3.physical", "sex", against="F")
+    assert made.difference == pytest.approx(100 * float(wanted["estimate"]), **EXACT)
+    assert made.difference_se == pytest.approx(100 * float(wanted["contrast.1"]), **EXACT)
+
+
+def test_enusc_with_a_lonely_psu_and_no_rule_names_the_stratum(shared_data, tmp_path):
+    observatory = sc.open(real.enusc(shared_data, tmp_path, real.ENUSC.replace('lonely = "adjust"\n', "")))
+    (problem,) = [p for p in observatory.check() if p.severity == "error"]
+    assert (problem.code, problem.file) == ("survey-lonely-psu", "enusc_2019.csv")
+    with pytest.raises(sc.SafercitiesError, match=str(dict(problem.details)["stratum"])):
+        observatory.measure("surveyed.burglary")
+    assert len(observatory.measure("surveyed.theft"))

@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0.dev0"
-__all__ = ["Design", "Estimates", "Observatory", "SafercitiesError", "UsageError", "__version__", "open", "survey"]
+__all__ = [
+    "Design",
+    "Estimates",
+    "Observatory",
+    "SafercitiesError",
+    "UsageError",
+    "__version__",
+    "aggregate",
+    "open",
+    "survey",
+]
 
 if TYPE_CHECKING:
+    from safercities.measure.upward import aggregate
     from safercities.model.errors import SafercitiesError, UsageError
     from safercities.model.estimates import Estimates
     from safercities.observatory import Observatory, open
@@ -16,6 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "open": "safercities.observatory",
     "Observatory": "safercities.observatory",
+    "aggregate": "safercities.measure.upward",
     "Design": "safercities.sampling.design",
     "survey": "safercities.sampling.design",
     "Estimates": "safercities.model.estimates",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -10,17 +11,35 @@ PACKAGE = ROOT / "src" / "safercities"
 TEXT = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 
 
+STEP = re.compile(r"^\| (\d[a-z]?) [^|]+\| (.*?) \|", re.MULTILINE)
+ROOM = re.compile(r"^\| `([\w.]+?)/?` \|", re.MULTILINE)
+
+
 def test_every_file_and_function_on_the_way_of_data_exists():
-    steps = re.findall(r"^\| \d [^|]+\| (.*?) \|", TEXT, re.MULTILINE)
-    assert len(steps) == 6
-    for step in steps:
+    steps = dict(STEP.findall(TEXT))
+    assert list(steps) == ["1", "2", "3", "4", "5", "6", "2s", "4s", "5s", "5t", "5u"]
+    for step in steps.values():
         path, *names = re.findall(r"`([^`]+)`", step)
         source = (PACKAGE / path).read_text(encoding="utf-8")
         for name in names:
             assert (PACKAGE / name).exists() if name.endswith(".py") else f"def {name}(" in source, step
 
 
+def test_every_path_that_is_named_exists():
+    paths = set(re.findall(r"`([a-z_]+/(?:[a-z_.]+/?)*)`", TEXT)) - {"build/"}
+    assert len(paths) > 20
+    assert [path for path in sorted(paths) if not (PACKAGE / path).exists()] == []
+
+
 def test_the_map_of_folders_is_whole():
-    named = set(re.findall(r"^\| `([\w.]+)/?` \|", TEXT, re.MULTILINE))
+    named = set(ROOM.findall(TEXT))
     there = {p.name for p in PACKAGE.iterdir() if (p.is_dir() or p.suffix == ".py") and not p.name.startswith("__")}
     assert named == there
+
+
+def test_the_map_stands_in_the_order_of_the_layers():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    height = {name.strip(" ()"): -at for at, layer in enumerate(layers) for name in layer.split("|")}
+    heights = [height[room.removesuffix(".py")] for room in ROOM.findall(TEXT)]
+    assert heights == sorted(heights)

@@ -137,7 +137,9 @@ def test_a_population_smaller_than_its_sample():
 
 def test_a_population_smaller_than_the_sample_of_the_second_stage():
     table = changed(N2=[2] * 240)
-    found = refused(lambda: survey(table, **PLAIN, stages=["home"], fpc=["N1", "N2"], lonely="adjust"), "survey-fpc-small")
+    found = refused(
+        lambda: survey(table, **PLAIN, stages=["home"], fpc=["N1", "N2"], lonely="adjust"), "survey-fpc-small"
+    )
     assert dict(found.details)["size"] == "2"
 
 
@@ -226,7 +228,9 @@ def test_missing_answers_where_none_may_be():
 @pytest.mark.parametrize("name", ["value", "se", "n", "indicator", "quality"])
 def test_breakdowns_by_columns_of_the_estimates_table(name):
     found = refused(
-        lambda: survey(columns() | {name: columns()["sex"]}, **PLAIN).mean("z", [name]), "survey-column-reserved", UsageError
+        lambda: survey(columns() | {name: columns()["sex"]}, **PLAIN).mean("z", [name]),
+        "survey-column-reserved",
+        UsageError,
     )
     assert found.column == name
 
@@ -305,7 +309,9 @@ def test_a_file_that_is_not_there(tmp_path):
         assert found.file == name
 
 
-@pytest.mark.parametrize(("name", "content"), [("people.parquet", b"no Parquet at all"), ("people.csv", b'a,b\n1,2\n3\n')])
+@pytest.mark.parametrize(
+    ("name", "content"), [("people.parquet", b"no Parquet at all"), ("people.csv", b"a,b\n1,2\n3\n")]
+)
 def test_a_file_that_is_none(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     assert refused(lambda: survey(tmp_path / name), "survey-table", UsageError).file == name
@@ -349,12 +355,16 @@ def test_totals_that_cannot_be_reached(totals, code, named):
 
 @pytest.mark.parametrize("total", ["many", None, float("nan")])
 def test_totals_of_numbers_that_are_none(total):
-    found = refused(lambda: survey(columns(), **PLAIN).calibrate({"age": AGES, "den": total}), "calibration-total-number")
+    found = refused(
+        lambda: survey(columns(), **PLAIN).calibrate({"age": AGES, "den": total}), "calibration-total-number"
+    )
     assert "den" in found.what
 
 
 def test_people_of_unknown_group_have_no_total():
-    found = refused(lambda: survey(with_value("sex", 3, None), **PLAIN).poststratify(["sex"], SEXES), "calibration-no-total")
+    found = refused(
+        lambda: survey(with_value("sex", 3, None), **PLAIN).poststratify(["sex"], SEXES), "calibration-no-total"
+    )
     assert "1 respondents are _U in sex" in found.what
 
 
@@ -374,7 +384,11 @@ def test_replicate_weights_that_cannot_be_used():
     design = survey(columns() | {"rw1": columns()["w"], "rw2": columns()["sex"]}, **PLAIN)
     assert refused(lambda: design.replicate_weights(["rw1", "rw2"], "brr"), "survey-number").column == "rw2"
     tied = design.poststratify(["age"], AGES)
-    for call in (tied.jackknife, lambda: tied.bootstrap(10, seed=1), lambda: tied.replicate_weights(["w", "rw1"], "brr")):
+    for call in (
+        tied.jackknife,
+        lambda: tied.bootstrap(10, seed=1),
+        lambda: tied.replicate_weights(["w", "rw1"], "brr"),
+    ):
         refused(call, "survey-replicate-first", UsageError)
 
 

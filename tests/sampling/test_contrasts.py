@@ -32,9 +32,13 @@ def design_of(case: str) -> Design:
 
 
 @pytest.mark.parametrize("form", [sums.Dense, sums.Sparse])
-@pytest.mark.parametrize("wanted", expected("reference_contrasts.csv"), ids=lambda row: f"{row['case']} {row['what']} {row['one']}")
+@pytest.mark.parametrize(
+    "wanted", expected("reference_contrasts.csv"), ids=lambda row: f"{row['case']} {row['what']} {row['one']}"
+)
 def test_equal_to_r(wanted, form, monkeypatch):
-    monkeypatch.setattr("safercities.sampling.design.make_cells", lambda units, unit, axes: form(units, unit, tuple(axes)))
+    monkeypatch.setattr(
+        "safercities.sampling.design.make_cells", lambda units, unit, axes: form(units, unit, tuple(axes))
+    )
     kind, outcome = wanted["what"].split()
     (made,) = [
         one

@@ -49,7 +49,12 @@ def stated(table, **more) -> Design:
 
 def rows(design: Design) -> list[dict]:
     by = [(), ("sex",), ("sex", "age")]
-    made = (design.proportion(["v", "u"], by), design.mean("y", by), design.total(["v", "y"], by), design.ratio("y", "x", by))
+    made = (
+        design.proportion(["v", "u"], by),
+        design.mean("y", by),
+        design.total(["v", "y"], by),
+        design.ratio("y", "x", by),
+    )
     return [row for one in made for row in one.rows()]
 
 
@@ -61,7 +66,9 @@ def same(ours: list[dict], theirs: list[dict], *, times: dict[str, float] | None
         for name in NUMBERS:
             factor = (times or {}).get(f"{one['unit']} {name}", 1)
             left, right = (float("nan") if row[name] is None else row[name] for row in (one, other))
-            assert left == pytest.approx(right * factor, **CLOSE), (name, one, other)
+            # squares of nearly equal answers are differences: a design effect has fewer digits
+            near = CLOSE | {"rel": 1e-5} if name == "deff" else CLOSE
+            assert left == pytest.approx(right * factor, **near), (name, one, other)
 
 
 def taken(table, order) -> dict[str, np.ndarray]:
@@ -148,7 +155,8 @@ def test_the_variance_of_a_total_is_that_of_the_textbook(table):
     variance = 0.0
     for one in np.unique(table["stratum"]):
         its = table["stratum"] == one
-        sums = np.array([np.sum((table["w"] * table["y"])[table["psu"] == psu]) for psu in np.unique(table["psu"][its])])
+        x = table["w"] * table["y"]
+        sums = np.array([np.sum(x[table["psu"] == psu]) for psu in np.unique(table["psu"][its])])
         m = len(sums)
         variance += m / (m - 1) * np.sum((sums - sums.mean()) ** 2) if m > 1 else np.sum(sums**2)
     assert row["se"] == pytest.approx(np.sqrt(variance), **CLOSE)
@@ -221,7 +229,8 @@ def test_an_empty_group_is_a_row_that_says_so():
     table = columns()
     design = survey(table | {"sex": np.where(table["age"] == 2, "F", table["sex"])}, **PLAIN)
     row = design.proportion("v", ["sex", "age"]).where(sex="M", age="2").only()
-    assert (row["n"], row["n_positive"], row["value"], row["se"], row["lower"], row["upper"]) == (0, 0, None, None, None, None)
+    assert (row["n"], row["n_positive"]) == (0, 0)
+    assert {row[name] for name in NUMBERS} == {None}
     assert (row["obs_status"], row["quality"]) == ("M", "")
 
 

@@ -34,7 +34,9 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize(("file", "by"), [("enusc_2023_sex.csv", ["rph_sexo"]), ("enusc_2023_sex_age.csv", ["rph_sexo", "rph_edad"])])
+@pytest.mark.parametrize(
+    ("file", "by"), [("enusc_2023_sex.csv", ["rph_sexo"]), ("enusc_2023_sex_age.csv", ["rph_sexo", "rph_edad"])]
+)
 def test_enusc_by_sex_and_age(enusc, reference, file, by):
     found = {
         (row["indicator"], *(row[name] for name in by)): row

@@ -23,7 +23,7 @@ def cases(draw):
     ids = [stratum, psu, home] if stages else [stratum, psu]
     sizes = [np.full(n, 50.0), np.full(n, 10.0)] if stages else [None]
     rule = draw(st.sampled_from(["adjust", "average", "certainty"]))
-    units, order, unit = make_units(ids, sizes, ["a", "b", "c"][: len(np.unique(stratum))], rule)
+    units, _, unit = make_units(ids, sizes, ["a", "b", "c"][: len(np.unique(stratum))], rule)
     axes = [
         Axis("sex", rng.integers(0, 2, size=n).astype(np.int16), ("F", "M")),
         Axis("age", rng.integers(0, 5, size=n).astype(np.int16), ("0", "1", "2", "3", "4")),
@@ -69,7 +69,9 @@ def test_breakdowns_add_up_from_a_finer_one(case, names):
         )
         rows, values = base.rows, base.values
         assert from_parent.by_domain("n", rows, None).tolist() == alone.by_domain("n", rows, None).tolist()
-        np.testing.assert_allclose(from_parent.by_domain("w", rows, values), alone.by_domain("w", rows, values), rtol=1e-12)
+        np.testing.assert_allclose(
+            from_parent.by_domain("w", rows, values), alone.by_domain("w", rows, values), rtol=1e-12
+        )
 
 
 def test_totals_by_hand():
@@ -78,7 +80,8 @@ def test_totals_by_hand():
     totals = cells.totals(Variable("x", None, np.array([1.0, 2, 3, 4, 5])))
     assert totals.tolist() == [[1, 7, 0], [2, 0, 5]]
     assert cells.sum(totals).tolist() == [8, 7]
-    assert [part.tolist() for part in cells.present(Variable("w", None, np.ones(5)))] == [[2, 2], [1, 1], [False, False]]
+    psus, strata, lonely = cells.present(Variable("w", None, np.ones(5)))
+    assert (psus.tolist(), strata.tolist(), lonely.tolist()) == ([2, 2], [1, 1], [False, False])
 
 
 def test_the_smaller_form_is_chosen(monkeypatch):
@@ -100,7 +103,12 @@ def test_totals_that_are_not_needed_again_are_let_go():
 
 
 @given(
-    st.lists(st.lists(st.sampled_from("abcd"), max_size=3, unique=True).map(tuple), min_size=1, max_size=6, unique_by=frozenset),
+    st.lists(
+        st.lists(st.sampled_from("abcd"), max_size=3, unique=True).map(tuple),
+        min_size=1,
+        max_size=6,
+        unique_by=frozenset,
+    ),
     st.integers(1, 200),
 )
 def test_every_breakdown_is_in_one_family(combinations, most):

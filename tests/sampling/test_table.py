@@ -22,7 +22,11 @@ PLAIN = {"weight": "w", "strata": "stratum", "psu": "psu"}
 
 def answers(source) -> list[dict]:
     design = survey(source, **PLAIN)
-    made = [design.proportion(["v", "u"], [(), ("sex",), ("age", "sex")]), design.mean("y", "region"), design.quantile("y")]
+    made = [
+        design.proportion(["v", "u"], [(), ("sex",), ("age", "sex")]),
+        design.mean("y", "region"),
+        design.quantile("y"),
+    ]
     return [row for one in made for row in one.rows()]
 
 
@@ -122,7 +126,9 @@ def test_codes_of_many_digits_stay_apart():
 
 
 def test_an_answer_that_is_missing_is_missing_in_every_way():
-    design = survey({"a": [1, None, 0, 1], "b": [1.0, float("nan"), 0.0, 1.0], "c": pa.array([True, None, False, True])})
+    design = survey(
+        {"a": [1, None, 0, 1], "b": [1.0, float("nan"), 0.0, 1.0], "c": pa.array([True, None, False, True])}
+    )
     rows = design.proportion(["a", "b", "c"]).rows()
     assert {(row["n"], row["n_positive"], row["value"], row["se"], row["coverage"]) for row in rows} == {
         (3, 2, 2 / 3, rows[0]["se"], 0.75)
@@ -163,7 +169,15 @@ def test_codes_stand_in_their_natural_order():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1.0, "1"), (1.5, "1.5"), (Decimal("2.00"), "2"), (Decimal("0.5"), "0.5"), (" a ", "a"), (float("nan"), ""), (True, "True")],
+    [
+        (1.0, "1"),
+        (1.5, "1.5"),
+        (Decimal("2.00"), "2"),
+        (Decimal("0.5"), "0.5"),
+        (" a ", "a"),
+        (float("nan"), ""),
+        (True, "True"),
+    ],
 )
 def test_how_codes_are_written(value, text):
     assert text_of(value) == text
@@ -176,7 +190,8 @@ def test_breakdowns_by_place_and_period_fill_these_columns():
     assert made.dimensions == ()
     assert made.table.column("place").to_pylist() == ["_T", "0", "1", "2", "0", "0", "1", "1", "2", "2"]
     assert made.table.column("period").to_pylist() == ["_T"] * 4 + ["2022", "2023"] * 3
-    for one, other in zip(made.where(period="_T", place=["0", "1", "2"]).rows(), design.proportion("v", "region").rows(), strict=True):
+    places, regions = made.where(period="_T", place=["0", "1", "2"]), design.proportion("v", "region")
+    for one, other in zip(places.rows(), regions.rows(), strict=True):
         assert (one["value"], one["se"]) == pytest.approx((other["value"], other["se"]), rel=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""Sampling units: in which order they stand, what each stage adds, and what stands in for a variance that cannot be seen."""
+"""Sampling units: their order, what each stage adds, and what stands in for a variance that cannot be seen."""
 
 from __future__ import annotations
 

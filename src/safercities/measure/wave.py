@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from safercities.indicators.spec import Indicator, Version
 from safercities.measure.breakdown import joined, unplaced
 from safercities.measure.rows import KNOWN_ENOUGH
 from safercities.measure.tied import STANDS_FOR, Margins
-from safercities.model.errors import UsageError, problem
+from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.model.estimates import TOTAL, UNKNOWN, Estimates, schema
 from safercities.model.flags import BIT, bits, words
 from safercities.model.periods import Period
@@ -99,7 +99,21 @@ class Wave:
 
     @cached_property
     def design(self) -> Design:
-        """How the wave was drawn, its weights tied to the margins."""
+        """How the wave was drawn, its weights tied to the margins.
+
+        Raises
+        ------
+        SafercitiesError
+            If a stratum has one PSU and no rule is chosen, or the weights cannot be tied to the margins.
+        """
+        try:
+            drawn = self._drawn()
+            margins = Margins(self.source.spec, self.source.name, self.source.place, self.source.populations)
+            return margins.tie(drawn, self.table, self.period)
+        except SafercitiesError as error:  # its rows are those of a table that nobody sees
+            raise SafercitiesError([replace(p, file=self.source.file, row=None) for p in error.problems]) from None
+
+    def _drawn(self) -> Design:
         spec, names = self.source.spec, self.table.column_names
         design = survey(
             self.table,
@@ -118,8 +132,7 @@ class Wave:
             settings = {name: value for name, value in given.items() if value is not None}
             combined = spec.replicates.combined
             design = design.replicate_weights(columns, spec.replicates.kind, combined=combined, **settings)
-        margins = Margins(spec, self.source.name, self.source.place, self.source.populations)
-        return margins.tie(design, self.table, self.period)
+        return design
 
     @cached_property
     def stands_for_population(self) -> bool:
@@ -193,8 +206,6 @@ class Wave:
         note = (
             f"of those who were asked: {asked.mean():.1%} of the respondents" if of_some and asked is not None else ""
         )
-        if total and len(made.unanswered):
-            note = joined(note, "people without a usable answer are not in this number")
         return Made(indicator, version, made, float(per), 1.0 if base is None else _known(base), note)
 
     def _check(self, indicator: Indicator, version: Version, numerator: Answers) -> None:
@@ -243,7 +254,7 @@ class Wave:
         name = f"asked_{role}"
         if name not in self.table.column_names:
             return None
-        return (self._column(name) == 1) | ~np.isnan(self._column(f"answer_{role}"))
+        return np.asarray((self._column(name) == 1) | ~np.isnan(self._column(f"answer_{role}")))
 
     def _column(self, name: str) -> Floats:
         return self.design.respondents.numbers(name)
@@ -272,7 +283,7 @@ class Wave:
             "quality": pa.array(words(bits(table.column("quality").to_pylist()) | flags), pa.string()),
             "coverage": pa.array(answered * base * known),
             "note": _with_notes(
-                table.column("note"), each(one.note for one in its), self._too_low(its, codes, answered)
+                table.column("note"), each(one.note for one in its), self._too_low(its, codes, answered * base)
             ),
         }
         if not self.stands_for_population:  # sums of such weights are numbers of nobody

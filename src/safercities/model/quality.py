@@ -17,6 +17,7 @@ FLAGS: dict[str, str] = {
     "part_of_acts": "the source holds only some of the acts that this indicator counts: the rest is not in the number",
     "rejected_share": "more than 5 % of the source's rows were rejected: the count may be understated",
     "zero_or_full": "no respondent of the sample, or every one of them: the interval is one-sided",
+    "no_spread": "all respondents gave the same number: how sure it is cannot be seen",
     "few_respondents": "rests on fewer respondents than the publication rules ask for",
     "few_positive": "fewer respondents said yes than the publication rules ask for",
     "low_effective_n": "the design leaves it worth fewer independent respondents than the publication rules ask for",

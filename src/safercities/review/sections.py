@@ -12,11 +12,13 @@ from safercities.review.figures import by_name, small
 from safercities.review.rows import Cell, Number, Series, Shown
 from safercities.review.strips import Entry, Stripper, Strips
 from safercities.review.telling import Telling
-from safercities.review.words import Words
+from safercities.review.words import Words, capital
 
 if TYPE_CHECKING:
     from safercities.review.data import ReviewData
 
+#: From more withheld rows on, they stand below the table instead of in it.
+MANY_WITHHELD = 6
 _NO_MAP = Markup("")
 
 
@@ -86,7 +88,24 @@ class Maker:
         whole: Number | None = series.now.shown(rate=True) if series.now is not None else None
         texts = self.telling.texts
         count = texts.gettext("Points") if series.made_of == "audits" else texts.gettext("Interviewed")
-        yield self.stripper.table(caption, head, entries, top=top, count=count, whole=whole)
+        shown, notes = self._gathered(entries)
+        yield self.stripper.table(caption, head, shown, top=top, count=count, whole=whole, notes=notes)
+
+    def _gathered(self, entries: Sequence[Entry]) -> tuple[Sequence[Entry], list[str]]:
+        """Rows to show; where many are withheld they are gathered in sentences: why, then who."""
+        hidden = [entry for entry in entries if _empty(entry.cell)]
+        if len(hidden) <= MANY_WITHHELD:
+            return entries, []
+        texts, why = self.telling.texts, dict[str, list[str]]()
+        for entry in hidden:
+            number = entry.cell.rate
+            withheld = number is not None and number.withheld
+            reason = self.telling.withheld(number) if number and withheld else texts.gettext("no value")
+            why.setdefault(reason, []).append(entry.head)
+        return (
+            [entry for entry in entries if not _empty(entry.cell)],
+            [f"{capital(reason)} – {'; '.join(names)}." for reason, names in why.items()],
+        )
 
     def caption(self, series: Series, by: str) -> str:
         """What a table shows."""

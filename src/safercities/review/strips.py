@@ -129,7 +129,9 @@ class Stripper:
         number = cell.rate
         marks = [mark for mark in (_mark(number, top), _mark(cell.smoothed, top, "second")) if mark is not None]
         shown = number is not None and number.value is not None
-        value = (telling.bare(number, number.value), telling.span(number)) if number is not None and shown else ("–", "")
+        value = (
+            (telling.bare(number, number.value), telling.span(number)) if number is not None and shown else ("–", "")
+        )
         cells = [value]
         if smoothed:
             model = cell.smoothed

@@ -87,7 +87,7 @@ def _weights(respondents: Respondents, name: str | None) -> Floats | None:
 def _at(
     respondents: Respondents, code: str, column: str, where: NDArray[np.bool_], kept: Ints | None = None, **details: Any
 ) -> Problem:
-    """A problem with a column, at the first row where it is met: counted from 1, in a CSV file as a spreadsheet shows it."""
+    """A problem with a column, at the first row where it is met: counted from 1, of a CSV file as spreadsheets do."""
     first = int(np.flatnonzero(where)[0])
     row = (first if kept is None else int(kept[first])) + respondents.first_row
     return problem(code, file=respondents.file, column=column, row=row, **details)
@@ -154,9 +154,7 @@ def _certain(
     given = respondents.own_numbers(name)
     given = given if kept is None else given[kept]
     if wrong := int(np.sum((given != 0) & (given != 1))):
-        raise SafercitiesError(
-            problem("survey-certainty", file=respondents.file, column=name, name=name, rows=wrong)
-        )
+        raise SafercitiesError(problem("survey-certainty", file=respondents.file, column=name, name=name, rows=wrong))
     sure = given == 1
     count = len(sure)
     deeper = [*ids[2:], np.arange(count)]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from safercities.model.errors import UsageError, problem
-from safercities.sampling.estimators import NO_SPREAD, estimate, influences, replicate_values
+from safercities.sampling import intervals
+from safercities.sampling.estimators import NO_SPREAD, Result, estimate, influences, replicate_values
 from safercities.sampling.statistics import Statistic
 from safercities.sampling.sums import Cells
 from safercities.sampling.units import Floats, Ints
@@ -36,7 +37,9 @@ class Contrast:
     value, other_value
         Estimates of both.
     difference, difference_se, difference_lower, difference_upper
-        The first less the second; interval by Student's t.
+        The first less the second. Interval of a difference of proportions from Wilson's limits of both and their
+        correlation (Zou and Donner 2008: Student's t does not keep its level between small groups, or where few or
+        nearly all said yes); of other differences by Student's t.
     ratio, ratio_se, ratio_lower, ratio_upper
         The first over the second; interval on the logarithm, so that it stays above 0.
     covariance
@@ -44,7 +47,7 @@ class Contrast:
     df
         Degrees of freedom: PSUs less strata in which either group has respondents.
     p_value
-        Of no difference, two-sided.
+        Of no difference, two-sided; below 1 − level exactly where the interval leaves out 0.
     level
         Confidence level.
     """
@@ -95,6 +98,7 @@ def contrasts(
         raise UsageError(problem("survey-contrasts-many", groups=len(chosen), pairs=len(pairs)))
     covariance = _covariance(design, statistic, cells, result.value, chosen)
     df = _df(design, statistic, cells, chosen)
+    limits = _limits(design, statistic, cells, result, level) if statistic.kind == "proportion" else None
     place = {int(number): position for position, number in enumerate(chosen)}
     return [
         _contrast(
@@ -105,9 +109,22 @@ def contrasts(
             covariance[np.ix_([place[one], place[other]], [place[one], place[other]])],
             float(df[place[one], place[other]]),
             level,
+            None if limits is None else limits[[one, other]],
         )
         for one, other in pairs
     ]
+
+
+def _limits(design: Design, statistic: Statistic, cells: Cells, result: Result, level: float) -> Floats:
+    """Wilson's limits of each group's proportion, on its effective size; shape (domains, 2)."""
+    made_of = design.sample.replicates
+    df = (result.psus - result.strata).astype(float) if made_of is None else np.full(cells.size, design.df)
+    everybody = estimate(statistic, design.cells(()), design.sample).deff
+    se = np.where(result.psus == 1, np.nan, result.se)
+    made = intervals.proportion_interval(
+        "wilson", result.value, se, result.n, df, level=level, deff_elsewhere=everybody
+    )
+    return np.stack([made.lower, made.upper], axis=1)
 
 
 def _labels(cells: Cells) -> list[tuple[str, ...]]:
@@ -169,18 +186,24 @@ def _contrast(
     covariance: Floats,
     df: float,
     level: float,
+    limits: Floats | None,
 ) -> Contrast:
     first, second = values
     t = float(special.stdtrit(df, (1 + level) / 2)) if df > 0 else float("nan")
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
-    # no spread in one of the samples is no proof that there is none: nothing is said, rather than too narrow an interval
+    # no spread in one of the samples is no proof that there is none: nothing is said, rather than too little
     spread = min(covariance[0, 0] - (NO_SPREAD * first) ** 2, covariance[1, 1] - (NO_SPREAD * second) ** 2)
     se = float(np.sqrt(variance)) if variance > 0 and spread > 0 else float("nan")
     difference = first - second
+    lower, upper = difference - t * se, difference + t * se
+    if limits is not None:
+        lower, upper = _from_limits(values, limits, covariance)
+    # the standard error that the limit which faces 0 stands for: interval and p-value then say the same
+    facing = (difference - lower if difference > 0 else upper - difference) / t
+    p = float(2 * special.stdtr(df, -abs(difference) / facing)) if df > 0 and facing > 0 else float("nan")
     ratio = first / second if second != 0 else float("nan")
     log_se = _log_se(first, second, covariance) if spread > 0 else float("nan")
     half = float(np.exp(t * log_se))
-    p = float(2 * special.stdtr(df, -abs(difference) / se)) if df > 0 and se > 0 else float("nan")
     return Contrast(
         outcome=outcome,
         one=one,
@@ -189,8 +212,8 @@ def _contrast(
         other_value=second,
         difference=difference,
         difference_se=se,
-        difference_lower=difference - t * se,
-        difference_upper=difference + t * se,
+        difference_lower=lower,
+        difference_upper=upper,
         ratio=ratio,
         ratio_se=abs(ratio) * log_se,
         ratio_lower=ratio / half,
@@ -200,6 +223,15 @@ def _contrast(
         p_value=p,
         level=level,
     )
+
+
+def _from_limits(values: tuple[float, float], limits: Floats, covariance: Floats) -> tuple[float, float]:
+    """Limits of a difference of proportions from Wilson's limits of both (rows of `limits`) and their correlation."""
+    first, second = values
+    spread = float(np.sqrt(max(covariance[0, 0], 0) * max(covariance[1, 1], 0)))
+    correlation = covariance[0, 1] / spread if spread > 0 else float("nan")
+    lower, upper = intervals.difference_interval(first, limits[0], second, limits[1], correlation)
+    return float(lower), float(upper)
 
 
 def _log_se(first: float, second: float, covariance: Floats) -> float:

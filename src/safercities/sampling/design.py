@@ -82,7 +82,7 @@ def survey(
     >>> design = survey(people, weight="w", strata="area", psu="block")
     >>> row = design.proportion("robbed").only()
     >>> row["value"], round(row["se"], 3), row["n"], row["df"]
-    (0.3, 0.188, 6, 2.0)
+    (0.3, 0.279, 6, 2.0)
     """
     from safercities.sampling.build import build
 

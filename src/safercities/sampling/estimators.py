@@ -210,13 +210,17 @@ def _replicate_sums(variable: Variable, cells: Cells, sample: Sample) -> Floats:
 def _design_effect(
     statistic: Statistic, cells: Cells, variance: Floats, value: Floats, x: Floats, d: Floats, whole: Floats, n: Floats
 ) -> Floats:
-    """Variance over that of a simple random sample without replacement from a population of Σ w (Kish 1965)."""
+    """Variance over that of a simple random sample of the same size (Kish 1965); shape (domains,).
+
+    Without replacement from a population of Σ w, where that is larger than the sample; else (weights that add up to
+    the sample) with replacement.
+    """
     squares = statistic.squared(cells, value, x, whole if statistic.kind == "total" else d)
     if statistic.kind == "ratio":
         squares = squares * (whole / np.where(d == 0, np.nan, d)) ** 2
     elif statistic.kind == "total":
         squares = squares * whole**2
     with np.errstate(divide="ignore", invalid="ignore"):
-        simple = squares / whole / (n - 1) * (whole - n) / whole
-        good = (n > 1) & (whole > n) & (simple > 0)
+        simple = squares / whole / (n - 1) * np.where(whole > n, (whole - n) / whole, 1)
+        good = (n > 1) & (simple > 0)
         return np.asarray(np.where(good, variance / simple, np.nan))

@@ -291,8 +291,9 @@ def _logit(cells: _Cells) -> Limits:
 
 def _wilson(cells: _Cells) -> Limits:
     pull = cells.t**2 / np.minimum(cells.worth, cells.cap)
-    half = np.sqrt(pull * cells.p * (1 - cells.p) + pull**2 / 4)
-    return (cells.p + pull / 2 - half) / (1 + pull), (cells.p + pull / 2 + half) / (1 + pull)
+    p, q = cells.p, 1 - cells.p
+    half = np.sqrt(pull * p * q + pull**2 / 4)
+    return p**2 / (p + pull / 2 + half), 1 - q**2 / (q + pull / 2 + half)  # nothing cancels near 0
 
 
 def _plain(cells: _Cells) -> Limits:

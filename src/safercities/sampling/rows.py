@@ -103,12 +103,14 @@ def _table(parts: Sequence[_Part], dimensions: Sequence[str], shown: Presentatio
     df = (psus - strata).astype(float) if shown.df == "domain" and way == LINEARISED else None
     df = np.full(len(value), shown.design_df) if df is None else df
     kinds = np.repeat([part.statistic.kind for part in parts], sizes)
-    interval = _intervals(parts, sizes, kinds, value, se, n, positive, df, elsewhere, shown)
-    lower, upper, effective, one_sided = interval
     deff = joined(lambda p: p.result.deff)
+    seen = np.where(psus == 1, np.nan, se)  # from one sampling unit nothing is known of the spread between them
+    made = _intervals(parts, sizes, kinds, value, seen, n, positive, df, elsewhere, deff, shown)
+    lower, upper, effective, one_sided = made
     answered = n / np.maximum(n + joined(lambda p: p.result.unanswered), 1)
     flags = (
         np.where(one_sided, BIT["zero_or_full"], 0)
+        | np.where((kinds != "proportion") & (se == 0) & ~one_sided & (n > 0), BIT["no_spread"], 0)
         | np.where((psus == 1) & (n > 0), BIT["single_psu"], 0)
         | np.where(joined(lambda p: p.result.lonely), BIT["lonely_psu"], 0)
         | np.where((answered < ANSWERED_ENOUGH) & (n > 0), BIT["missing_answers"], 0)
@@ -127,7 +129,8 @@ def _table(parts: Sequence[_Part], dimensions: Sequence[str], shown: Presentatio
     }
     verdict, schemes, rule_flags, reasons = _judged(kinds, columns, effective, shown)
     flags |= rule_flags
-    low = np.isin(verdict, ("warn", "withhold")) | (flags & (BIT["single_psu"] | BIT["zero_or_full"]) > 0)
+    unsure = BIT["single_psu"] | BIT["zero_or_full"] | BIT["no_spread"]
+    low = np.isin(verdict, ("warn", "withhold")) | (flags & unsure > 0)
     status = np.where(np.isnan(value), "M", np.where(low, "U", "A"))
     columns |= {
         "indicator": _repeated([part.statistic.name for part in parts], sizes),
@@ -158,13 +161,15 @@ def _intervals(
     positive: Floats,
     df: Floats,
     elsewhere: Floats,
+    deff: Floats,
     shown: Presentation,
 ) -> tuple[Floats, Floats, Floats, NDArray[np.bool_]]:
     """Limits, effective sizes, and where only one limit says something."""
     share = kinds == "proportion"
     made = intervals.student_interval(value, se, df, level=shown.level)
     lower, upper = made
-    effective = np.divide(n, np.where(elsewhere > 0, elsewhere, 1.0))
+    own = np.where(deff > 0, deff, np.where(elsewhere > 0, elsewhere, 1.0))
+    effective = n / own
     one_sided = np.zeros(len(value), dtype=bool)
     if share.any():
         got = intervals.proportion_interval(
@@ -180,15 +185,14 @@ def _intervals(
         effective[share], one_sided[share] = got.n_effective, got.one_sided
     still = ~share & (se == 0) & (n > 0)  # no spread in the sample is no proof that there is none
     if still.any():
-        lower[still], upper[still] = _without_spread(parts, sizes, value, positive, effective, still, shown.level)
-        one_sided |= still
+        lower[still], upper[still] = _without_spread(parts, sizes, positive, effective, still, shown.level)
+        one_sided |= still & np.isfinite(upper)
     return lower, upper, effective, one_sided
 
 
 def _without_spread(
     parts: Sequence[_Part],
     sizes: Sequence[int],
-    value: Floats,
     positive: Floats,
     effective: Floats,
     still: NDArray[np.bool_],
@@ -217,7 +221,6 @@ def _judged(
     if shown.scheme is None:
         return verdict, names, flags, reasons
     from safercities.sampling import publication
-    from safercities.sampling.rules import find_scheme
 
     for kind in dict.fromkeys(kinds.tolist()):
         at = np.flatnonzero(kinds == kind)
@@ -235,12 +238,11 @@ def _judged(
             **{name: taken(name) for name in ("value", "se", "lower", "upper", "n", "n_positive", "df", "deff")},
         )
         judged = publication.judge(shown.scheme, facts)
-        name = find_scheme(shown.scheme, spoken).name
         verdict[at] = [one or "" for one in judged.verdict]
         flags[at] = bits(list(judged.flags))
         for position, reason in zip(at.tolist(), judged.reasons, strict=True):
             reasons[position] = reason
-            names[position] = name if verdict[position] else ""
+            names[position] = judged.scheme if verdict[position] else ""
     return verdict, names, flags, reasons
 
 
