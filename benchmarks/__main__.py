@@ -6,8 +6,14 @@ import argparse
 import subprocess
 import sys
 
-FULL = [["benchmarks.points"], ["benchmarks.cube"], ["benchmarks.startup"]]
-SMALL = [["benchmarks.points", "--points", "200000"], ["benchmarks.cube", "--rows", "1000000"], ["benchmarks.startup"]]
+FULL = [["benchmarks.points"], ["benchmarks.cube"], ["benchmarks.survey"], ["benchmarks.startup"], ["benchmarks.spark"]]
+SMALL = [
+    ["benchmarks.points", "--points", "200000"],
+    ["benchmarks.cube", "--rows", "1000000"],
+    ["benchmarks.survey", "--rows", "50000", "--peer-rows", "5000", "--samplics-rows", "20000"],
+    ["benchmarks.startup"],
+    ["benchmarks.spark", "--rows", "2000000"],
+]
 
 
 def main() -> None:

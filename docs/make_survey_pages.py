@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from docs.page_parts import MADE, anchor, one_line, table
 
 from safercities.indicators.answers import Answer, answers
@@ -30,7 +28,7 @@ MEASURES = {
 _BOUNDS = {"at_least": "≥", "below": "<", "above": ">", "up_to": "≤"}
 
 
-_RULES = f"""# Publication rules
+_RULES = f"""# Sets of publication rules
 
 {MADE}
 Named sets of rules say of each survey estimate: publish, publish with a warning, or withhold. Choose one in
@@ -47,7 +45,7 @@ _ANSWERS = f"""# Survey answers
 The roles that columns of a survey can play, in [`[sources.NAME.variables]`](observatory-toml.md#sources-name-variables)
 of observatory.toml. Give a column the role whose question it answers, and the indicators that need it can be measured.
 A questionnaire may word a question in its own way, but must ask the same thing. “12 months” are the 12 months before
-the interview.
+the interview. Where nothing else is said, the answer is yes or no, and everybody is asked.
 
 Another name is allowed where something else uses it, as `asked_if` or a margin. `safercities check` warns of names that
 nothing uses, and says which role may have been meant."""
@@ -108,32 +106,25 @@ def _bounds(part: Bounds) -> str:
 
 def answers_page() -> str:
     """Reference of the roles that columns of a survey can play."""
-    users = dict(_users())
-    rows = [
-        [f"`{role}`", one.question, _answered(one), _asked(one), users.get(role, "–")]
-        for role, one in answers().items()
+    roles = [[f"`{role}`", f"{one.question} {_how(one)}".strip()] for role, one in answers().items()]
+    needs = [
+        [f"[`{code}`](indicators.md#{anchor(code)})", ", ".join(f"`{role}`" for role in entry.on().roles)]
+        for code, entry in catalogue().items()
+        if entry.on().made_of == "survey"
     ]
-    heads = ["role", "what respondents are asked", "answer", "asked", "indicators"]
-    sources = dict.fromkeys(one.source for one in answers().values())
-    listed = "\n".join(f"- {one_line(source)}" for source in sources)
-    return "\n\n".join([_ANSWERS, table(heads, rows), f"## Instruments {{ #instruments }}\n\n{listed}"]) + "\n"
+    instruments = "\n".join(
+        f"- {one_line(source)}" for source in dict.fromkeys(one.source for one in answers().values())
+    )
+    parts = [_ANSWERS, table(["role", "what respondents are asked"], roles)]
+    parts += ["## What each indicator needs { #needs }", table(["indicator", "answers"], needs)]
+    return "\n\n".join([*parts, f"## Where the questions come from {{ #instruments }}\n\n{instruments}"]) + "\n"
 
 
-def _users() -> Iterator[tuple[str, str]]:
-    """Each role with links to the indicators that use it."""
-    for role in answers():
-        codes = [code for code, entry in catalogue().items() if role in entry.on().roles]
-        if codes:
-            yield role, ", ".join(f"[`{code}`](indicators.md#{anchor(code)})" for code in codes)
-
-
-def _answered(one: Answer) -> str:
-    kind = one.kind.replace("yes_no", "yes or no")
-    return kind if one.unit == "person" else f"{kind}, for the household"
-
-
-def _asked(one: Answer) -> str:
-    return "of those with " + " or ".join(f"`{role}`" for role in one.asked) if one.asked else "of all"
+def _how(one: Answer) -> str:
+    """What a role is beyond a question to everybody that is answered by yes or no."""
+    asked = "Asked of those with " + " or ".join(f"`{role}`" for role in one.asked) if one.asked else ""
+    said = ["A number" if one.kind == "number" else "", "For the household" if one.unit == "household" else "", asked]
+    return " ".join(f"**{part}.**" for part in said if part)
 
 
 def rubric_page() -> str:

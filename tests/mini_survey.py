@@ -147,8 +147,9 @@ def robberies() -> str:
 def audits() -> str:
     """Forty audited points on ten walks."""
     lines = ["day,walk,lon,lat,lighting,people"]
-    for n in range(40):
-        lines.append(f"2024-03-{1 + n % 28:02},{n % 10},{0.5 + n % 2},{0.5 + n // 2 % 2},{n * 7 % 4},{n * 5 % 4}")
+    lines += [
+        f"2024-03-{1 + n % 28:02},{n % 10},{0.5 + n % 2},{0.5 + n // 2 % 2},{n * 7 % 4},{n * 5 % 4}" for n in range(40)
+    ]
     return "\n".join(lines) + "\n"
 
 

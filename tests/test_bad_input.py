@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mini
+import mini_survey
 from safercities.cli import app
 
 
@@ -223,3 +224,98 @@ def test_what_holds_small_counts_is_private_and_stays_out_of_git(tmp_path):
     for private in (folder / "build", folder / "reviews" / "2024"):
         assert private.stat().st_mode & 0o077 == 0
         assert (private / ".gitignore").read_text().endswith("*\n")
+
+
+# -- surveys ---------------------------------------------------------------------------------------------------------
+
+
+def answers_with(**columns) -> str:
+    return mini_survey.survey(mini_survey.answers() | columns)
+
+
+def test_a_good_survey_is_good(tmp_path):
+    code, answer = check(mini_survey.build(tmp_path))
+    assert code == 0, answer
+    assert answer["sources"]["victims"] == {"read": 320, "kept": 320, "rejected": 0}
+    assert {p["severity"] for p in answer["problems"]} <= {"note"}
+
+
+WEIGHTS = mini_survey.answers()["w"].astype(str)
+STRATA = mini_survey.answers()["stratum"]
+TWO_STRATA = ["W" if n == 10 else s for n, s in enumerate(STRATA)]
+POPULATION = 'by = ["sex"]\nsource = "people"\n'
+
+
+def margins(text: str) -> str:
+    return mini_survey.with_("[sources.people]", f"[[sources.victims.margins]]\n{text}\n[sources.people]")
+
+
+def variable(old: str, new: str) -> dict[str, str]:
+    return {"toml": mini_survey.with_(old, new)}
+
+
+BAD_SURVEYS = {
+    "weights that are text": ({"survey": answers_with(w=["much"] * 320)}, "survey.csv", "much is no number"),
+    "negative weights": ({"survey": answers_with(w=["-1", *WEIGHTS[1:]])}, "survey.csv", "-1 is negative"),
+    "missing weights": ({"survey": answers_with(w=["", *WEIGHTS[1:]])}, "survey.csv", "weight is missing"),
+    "psu in two strata": ({"survey": answers_with(stratum=TWO_STRATA)}, "survey.csv", "several strata"),
+    "missing stratum": ({"survey": answers_with(stratum=["", *STRATA[1:]])}, "survey.csv", "stratum is missing"),
+    "one psu": (
+        {"survey": answers_with(stratum=["A"] * 320, psu=["1"] * 320)}, "survey.csv", "PSU"
+    ),
+    "a total of zero": (
+        {"toml": margins('by = ["sex"]\ntotals = { F = 0, M = 1 }')}, "observatory.toml", "total of 0 for F"
+    ),
+    "totals that contradict each other": (
+        {
+            "survey": answers_with(sex=[1 + n % 2 for n in range(320)], year=["2023"] * 320),
+            "toml": margins(
+                'by = ["sex"]\ntotals = { F = 4000, M = 4000 }\n[[sources.victims.margins]]\nby = ["age"]\n'
+                "totals = { Y15T29 = 2000, Y30T59 = 2000, Y_GE60 = 2000 }"
+            ),
+        },
+        "survey.csv",
+        "age",
+    ),
+    "totals for several waves": (
+        {"toml": margins('by = ["sex"]\ntotals = { F = 1, M = 1, _U = 1 }')}, "survey.csv", "wave"
+    ),
+    "a group without a total": (
+        {"survey": answers_with(year=["2023"] * 320), "toml": margins('by = ["sex"]\ntotals = { F = 9, M = 9 }')},
+        "survey.csv",
+        "no total for _U",
+    ),
+    "a margin of an unknown breakdown": (
+        {"toml": margins('by = ["income"]\ntotals = { Q1 = 1 }')}, "observatory.toml", "no breakdown of this survey"
+    ),
+    "a margin of a population that is none": (
+        {"toml": margins('by = ["sex"]\nsource = "poeple"')}, "observatory.toml", "no source with kind"
+    ),
+    "a population of other years": ({"toml": margins(POPULATION + 'period = "1950"')}, "observatory.toml", "in 1950"),
+    "an answer that is neither": ({"survey": answers_with(h1=["7"] * 320)}, "survey.csv", "7 is neither yes nor no"),
+    "a misspelt column": (variable('column = "h1"', 'column = "h11"'), "survey.csv", "did you mean h1"),
+    "a misspelt key": (variable("weight =", "wieght ="), "observatory.toml", "did you mean weight"),
+    "households or persons": (
+        variable('weight = "w"', 'weight = "w"\nweights_of = "people"'), "observatory.toml", "persons"
+    ),
+    "a filter that is none": (
+        variable('asked_if = "victim_physical_12m"', 'asked_if = "victim_12m"'), "observatory.toml", "no variable of"
+    ),
+    "a breakdown of no source": (variable('by = [["sex"]', 'by = [["income"]'), "observatory.toml", "income"),
+    "rules that nobody knows": (variable('weight = "w"', 'weight = "w"\nscheme = "nhcs"'), "observatory.toml", "nchs"),
+    "a role of another kind": (
+        variable('"rob", number = true, limits = [0, 50]', '"rob", yes = [1]'), "observatory.toml", "How many"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_SURVEYS)
+def test_bad_surveys_are_named(tmp_path, name):
+    changed, where, what = BAD_SURVEYS[name]
+    folder = mini_survey.build(tmp_path, **changed)
+    code, answer = check(folder)
+    assert code == 1
+    found = [p for p in answer["problems"] if p["severity"] == "error"]
+    assert any(where in f"{p['file']}:{p['column']}" and what in f"{p['what']} {p['todo']}" for p in found), found
+    text = run("measure", folder)[1]
+    assert "Traceback" not in text

@@ -354,3 +354,24 @@ def test_a_variable_that_decides_who_was_asked_is_no_misspelling(tmp_path):
     assert "survey-role-unknown" not in codes(surveyed(tmp_path, toml=toml))
     unused = mini_survey.with_("robberies_12m =", 'ever = { column = "h1", yes = [1] }\nrobberies_12m =')
     assert "survey-role-unknown" in codes(surveyed(tmp_path / "unused", toml=unused))
+
+
+RANK = {None: -1, "publish": 0, "warn": 1, "withhold": 2}
+
+
+def test_the_number_of_a_share_that_is_withheld_is_withheld(tmp_path):
+    toml = mini_survey.with_('weight = "w"', 'weight = "w"\nscheme = "nchs"')
+    found = surveyed(tmp_path, toml=toml).measure("sdg.16.3.1.physical", "sdg.16.1.4", by=[["sex", "age"], ["place"]])
+    keys = ("indicator", "place", "period", "sex", "age")
+    share = {tuple(row[key] for key in keys): row for row in found.where(unit="%").rows()}
+    number = {tuple(row[key] for key in keys): row for row in found.where(unit="people").rows()}
+    assert share.keys() == number.keys()
+    assert {row["verdict"] for row in share.values()} == {"publish", "withhold"}
+    for key, row in number.items():
+        wanted = share[key]
+        assert RANK[row["verdict"]] >= RANK[wanted["verdict"]]
+        if wanted["verdict"] == "withhold":
+            assert row["obs_status"] in ("U", "M")
+    assert any(
+        "proportions" in row["scheme"] for row in number.values()
+    )  # the share's own rules, where they are stricter

@@ -121,33 +121,6 @@ def test_the_definition_in_force_on_the_first_day(estimates):
     assert found == {"2023": "2018-1", "2024": "2023-1"}
 
 
-def test_none_of_some_roles_and_a_mean_and_a_ratio(observatory):
-    from safercities.indicators.spec import Indicator
-    from safercities.measure.surveys import measure_surveys
-
-    said = {"version": "1", "label": "x", "definition": "x", "source": "x", "population": "all"}
-    none = {"numerator": {"none": ["victim_physical_12m", "victim_sexual_12m"]}, "denominator": "respondents"}
-    mean = {"numerator": {"mean": "robberies_12m"}, "denominator": {"all": ["victim_sexual_12m", "safe_walking_dark"]}}
-    over = {"numerator": {"mean": "robberies_12m"}, "denominator": {"mean": "robberies_12m"}, "per": 100}
-    three = [
-        Indicator.model_validate({"code": code, "kind": kind, "versions": [said | more]})
-        for code, kind, more in (("none", "proportion", none), ("mean", "mean", mean), ("ratio", "ratio", over))
-    ]
-    found = measure_surveys(three, observatory.survey_source("victims"), by=[])
-    answers = made.answers()
-    physical, sexual = yes(answers["phys"]), yes(answers["sexual"])
-    neither = np.where((physical == 1) | (sexual == 1), 0, np.where(np.isnan(physical), np.nan, 1))
-    both = ((sexual == 1) & (answers["safe"] <= 2)) * 1.0
-    wanted = by_hand(2023, y=neither, b=both, r=answers["rob"] * 1.0)
-    equal(whole(found, "none", "%"), wanted.proportion("y").only(), 100)
-    row = whole(found, "mean", "mean")
-    assert (row["value"], row["n"]) == (
-        pytest.approx(wanted.mean("r", among="b").only()["value"]),
-        int(both[:160].sum()),
-    )
-    assert whole(found, "ratio", "per 100")["value"] == pytest.approx(100)
-
-
 # -- breakdowns -----------------------------------------------------------------------------------------------------
 
 

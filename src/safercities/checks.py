@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,7 @@ def check(observatory: Observatory) -> list[Problem]:
     with _gather(found):
         found.extend(check_measure(observatory))
     observatory.progress("check", total, total)
-    return found
+    return list(dict.fromkeys(found))
 
 
 def check_measure(observatory: Observatory) -> Iterator[Problem]:
@@ -85,9 +86,17 @@ def check_survey(observatory: Observatory, name: str) -> Iterator[Problem]:
         If a stratum has one PSU and no rule is chosen, the weights cannot be tied to the margins, or an answer is of
         another kind than its role.
     """
-    source = observatory.survey_source(name)
-    yield from source.problems(list(_asked(observatory)))
-    yield from _more_than_live(observatory, source)
+    try:
+        source = observatory.survey_source(name)
+        yield from map(_in_settings, source.problems(list(_asked(observatory))))
+        yield from map(_in_settings, _more_than_live(observatory, source))
+    except SafercitiesError as error:
+        raise SafercitiesError(map(_in_settings, error.problems)) from None
+
+
+def _in_settings(found: Problem) -> Problem:
+    """The problem, with the file where it names a key of observatory.toml."""
+    return found if found.file or not (found.column or "").startswith("sources.") else replace(found, file=config.FILE)
 
 
 def _asked(observatory: Observatory) -> Iterator[Indicator]:
@@ -217,8 +226,8 @@ def check_reporting(observatory: Observatory, definition: Indicator) -> Iterator
         said: dict[str, Any] = {"file": config.FILE, "column": "measure.indicators"}
         beside = [wave for wave in waves if Period.parse(wave).kind == kind]
         if not beside:
-            named: dict[str, Any] = {"indicator": definition.code, "source": name, "waves": ", ".join(waves), "kind": kind}
-            yield problem("reporting-no-period", **said, **named)
+            said |= {"indicator": definition.code, "source": name, "waves": ", ".join(waves), "kind": kind}
+            yield problem("reporting-no-period", **said)
         elif not as_long(recall, beside[0]):
             label = Recall.parse(recall).label
             yield problem("reporting-window", **said, recall=label, period=beside[0])

@@ -198,7 +198,7 @@ class Observatory:
         by
             One breakdown (`["sex", "age"]`) or several (`[["sex"], ["sex", "age"]]`); default: `[measure] by`.
         period
-            year, quarter, month, week or day; default: `[measure] period`.
+            year, quarter, month, week or day; default: `[measure] period`. Surveys keep the periods of their waves.
 
         Raises
         ------

@@ -93,7 +93,6 @@ def test_dates_walks_and_weights_that_are_none(audits):
         (3, "when", "date-missing"),
         (4, "walk", "walk-missing"),
         (5, "m", "weight-unreadable"),
-        (6, "m", "weight-zero"),
         (7, "when", "date-too-early"),
     ]
     assert audits("when,li\n2024,1\n").table.column("weight").to_pylist() == [1.0]

@@ -117,7 +117,7 @@ class TestWeights:
     def test_each_fault_has_its_reason(self, survey):
         rows = ["1.5,1", ",1", "NA,1", "x,1", '"2,5",1', "-1,1", "-99,1", "0,1", "0.0,1", "1e3,1", "1e400,1"]
         got = survey(table("w,p", *rows))
-        assert got.table.column("weight").to_pylist() == [1.5, 1000.0]
+        assert got.table.column("weight").to_pylist() == [1.5, 0.0, 0.0, 1000.0]
         assert rejects(got) == [
             (3, "w", "weight-missing"),
             (4, "w", "weight-missing"),
@@ -125,8 +125,6 @@ class TestWeights:
             (6, "w", "weight-unreadable"),
             (7, "w", "weight-negative"),
             (8, "w", "weight-negative"),
-            (9, "w", "weight-zero"),
-            (10, "w", "weight-zero"),
             (12, "w", "weight-unreadable"),
         ]
         severity = {p.code: p.severity for p in got.problems}
@@ -165,7 +163,7 @@ class TestWeights:
         assert survey(table("w,p", *[f"{w},1" for w in weights])).rows_rejected == 0
 
     def test_all_rows_rejected_leaves_no_record_and_every_reason(self, survey):
-        got = survey("w,p\n0,1\nx,1\n")
+        got = survey("w,p\n-1,1\nx,1\n")
         assert (got.table.num_rows, len(rejects(got))) == (0, 2)
 
 
@@ -194,7 +192,7 @@ class TestUnits:
         assert got.table.column("psu").to_pylist() == ["North / 7", "North / 8", "South / 7", "East / 7", "South / 9"]
 
     def test_a_rejected_row_puts_no_psu_into_a_second_stratum(self, survey):
-        got = survey(table("w,h,c,p", "1,North,7,1", "0,South,7,1"), strata="h", psu="c")
+        got = survey(table("w,h,c,p", "1,North,7,1", "x,South,7,1"), strata="h", psu="c")
         assert got.table.num_rows == 1
 
     def test_nested_ids_never_become_one(self, survey):
@@ -409,7 +407,8 @@ def test_statistics_files_with_labels(survey, tmp_path):
 class TestSpec:
     def written(self, lines: str) -> SurveySpec:
         text = (
-            '[observatory]\nname = "x"\nplace = "XA-X"\n[sources.s]\nkind = "survey"\nfile = "s.csv"\nweight = "w"\n'
+            '[observatory]\nname = "x"\nplace = "XA-X"\n[sources.people]\nkind = "population"\nfile = "p.csv"\n'
+            'period = 2022\ncount = "n"\n[sources.s]\nkind = "survey"\nfile = "s.csv"\nweight = "w"\n'
             'period = 2023\nvariables = { victim = { column = "p", yes = [1] } }\n' + lines
         )
         spec = parse(ObservatorySpec, tomllib.loads(text), file="observatory.toml", text=text).sources["s"]

@@ -61,7 +61,7 @@ def test_the_truth_counts_the_mess_of_the_survey(rows: list[dict[str, str]], cit
     mess = city[1].mess[SURVEY]
     assert mess == survey_file.MESS
     weights = Counter(
-        {"": "missing", "-1": "negative", "pendiente": "text", "0": "zero"}.get(row["factor"]) for row in rows
+        {"": "missing", "-1": "negative", "pendiente": "text"}.get(row["factor"]) for row in rows
     )
     assert weights.pop(None) == len(sample)
     assert {f"weight_{kind}": number for kind, number in weights.items()} == {
@@ -91,7 +91,7 @@ def test_weights_are_written_with_decimal_commas(rows: list[dict[str, str]], sam
 def test_only_rows_with_a_bad_weight_are_left_out(survey: Collected, city: tuple[Path, Truth], sample: Sample):
     mess = city[1].mess[SURVEY]
     why = Counter(survey.rejects.column("code").to_pylist())
-    words = {"missing": "missing", "negative": "negative", "text": "unreadable", "zero": "zero"}
+    words = {"missing": "missing", "negative": "negative", "text": "unreadable"}
     assert why == {f"weight-{word}": mess[f"weight_{kind}"] for kind, word in words.items()}
     assert survey.table.num_rows == len(sample)
     assert survey.rows_read == survey.table.num_rows + survey.rejects.num_rows

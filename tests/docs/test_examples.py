@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[2] / "docs"
-WITH_EXAMPLES = sorted(path for path in DOCS.rglob("*.md") if ">>>" in path.read_text(encoding="utf-8"))
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *DOCS.rglob("*.md")]
+WITH_EXAMPLES = sorted(path for path in PAGES if ">>>" in path.read_text(encoding="utf-8"))
 
 
 def test_some_pages_have_examples():
-    assert DOCS / "explanation" / "intervals.md" in WITH_EXAMPLES
+    assert {ROOT / "README.md", DOCS / "explanation" / "intervals.md"} <= set(WITH_EXAMPLES)
 
 
 @pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: path.name)

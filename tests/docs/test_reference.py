@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -11,8 +12,11 @@ import pytest
 import typer
 
 from safercities.cli import app
+from safercities.indicators.answers import answers
+from safercities.measure.rubric import rubric
 from safercities.model.estimates import KEYS, MEASURES
 from safercities.model.quality import FLAGS
+from safercities.sampling.rules import schemes
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -20,13 +24,10 @@ REFERENCE = DOCS / "reference"
 
 
 def _make_reference() -> ModuleType:
-    """The script beside the docs; docs is no package."""
-    spec = importlib.util.spec_from_file_location("make_reference", ROOT / "docs" / "make_reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The script beside the docs, as `python -m docs.make_reference` finds it."""
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    return importlib.import_module("docs.make_reference")
 
 
 make = _make_reference()
@@ -77,6 +78,27 @@ def test_every_column_and_flag_of_the_estimates_is_explained():
     assert [name for name in columns if f"`{name}`" not in page] == []
     for flag, meaning in FLAGS.items():
         assert f"| `{flag}` | {meaning} |" in page, flag
+
+
+def test_every_set_of_publication_rules_is_shown_whole():
+    page = (REFERENCE / "publication-rules.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## ([\w-]+) \{ #[\w-]+ \}\n(.*?)(?=^## |\Z)", page, flags=re.MULTILINE | re.DOTALL))
+    for name, scheme in schemes().items():
+        rows = [line for line in sections[name].splitlines() if line.startswith("| ") and "| where |" not in line]
+        assert len(rows) == len(scheme.rules), name
+        for row, rule in zip(rows, scheme.rules, strict=True):
+            bounds = (rule.at_least, rule.below, rule.above, rule.up_to)
+            shown = [f"{bound:g}" for bound in bounds if bound is not None and rule.measure != "extreme"]
+            assert all(bound in row.split("|")[1] for bound in shown), row
+            assert row.split("|")[2:4] == [f" {rule.verdict} ", f" `{rule.flag}` "]
+
+
+def test_every_role_and_every_parameter_of_the_rubric_is_explained():
+    page = (REFERENCE / "survey-answers.md").read_text(encoding="utf-8")
+    assert [role for role in answers() if f"| `{role}` | {answers()[role].question}" not in page] == []
+    assert [one.source for one in answers().values() if f"- {one.source}\n" not in page] == []
+    page = (REFERENCE / "audit-rubric.md").read_text(encoding="utf-8")
+    assert [one.code for one in rubric().parameters if f"| `{one.code}` | {one.question} |" not in page] == []
 
 
 def test_every_command_and_option_is_on_its_page():

@@ -13,10 +13,11 @@ from safercities.config import ObservatorySpec
 from safercities.model.spec import parse
 from safercities.places.spec import GeographySpec
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCKS = [
     pytest.param(block, id=f"{path.stem}-{number}")
-    for path in sorted(DOCS.rglob("*.md"))
+    for path in PAGES
     for number, block in enumerate(re.findall(r"```toml\n(.*?)```", path.read_text(encoding="utf-8"), flags=re.DOTALL))
 ]
 ABOUT = {"name": "Example", "place": "XA-EXA"}

@@ -78,11 +78,6 @@ def test_a_missing_id_is_found_at_its_own_row_behind_weights_of_0():
     assert refused(lambda: survey(table, **PLAIN), "survey-id-missing").row == 7
 
 
-def test_an_id_may_be_missing_where_the_weight_is_0():
-    table = with_value("psu", 7, None) | {"w": np.where(np.arange(240) == 6, 0, columns()["w"])}
-    assert survey(table, **PLAIN).n == 239
-
-
 def test_a_psu_in_two_strata():
     table = columns()
     table["stratum"] = table["stratum"].copy()

@@ -129,13 +129,19 @@ def test_without_spread_in_either_group_nothing_is_said(constant):
     assert not made.clear
 
 
-def test_without_a_case_in_one_group_nothing_is_said():
+def test_without_a_case_in_one_group_its_own_uncertainty_counts():
+    """Nobody in one group: the limits of the difference hold those of a group of that size, not only the other's."""
     table = columns()
     table["rare"] = np.where(table["sex"] == "F", 0, table["v"])
-    (made,) = survey(table, **PLAIN).contrast("rare", "sex", against="M")
-    assert made.value == 0
+    design = survey(table, **PLAIN)
+    (made,) = design.contrast("rare", "sex", against="M")
+    nobody, some = design.proportion("rare", "sex", interval="wilson").rows()
+    assert (made.value, nobody["value"]) == (0, 0)
     assert math.isnan(made.difference_se)
-    assert not made.clear
+    assert math.isnan(made.ratio_lower)
+    below, above = made.difference - made.difference_lower, made.difference_upper - made.difference
+    assert below == pytest.approx(some["upper"] - some["value"], rel=1e-6)
+    assert above == pytest.approx(math.hypot(nobody["upper"], some["value"] - some["lower"]), rel=1e-6)
 
 
 def test_of_one_group_there_is_no_contrast():

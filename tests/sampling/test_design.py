@@ -157,12 +157,15 @@ def test_quantiles_equal_to_r():
             assert ours_is == pytest.approx(float(wanted[name]), **EXACT), (wanted, name)
 
 
-def test_respondents_of_weight_0_are_left_out():
-    table = columns()
-    table["w"] = np.where(np.arange(240) % 5 == 0, 0.0, table["w"])
-    kept = {name: values[table["w"] > 0] for name, values in table.items()}
-    assert survey(table, **PLAIN).n == survey(kept, **PLAIN).n == 192
-    assert survey(table, **PLAIN).mean("y", ["age"]).table == survey(kept, **PLAIN).mean("y", ["age"]).table
+def test_respondents_of_weight_0_count_for_nothing_but_their_psu_stays():
+    # R 4.2.2, survey 4.1.1: d <- data.frame(h=rep(1:2,each=6), c=rep(1:6,each=2), w=c(1,2,3,4,0,0,2,1,4,3,5,0),
+    # y=c(1,4,2,8,5,7,1,4,2,8,5,7)); s <- svydesign(ids=~c, strata=~h, weights=~w, data=d); svymean(~y,s); svytotal(~y,s)
+    table = {"h": [1] * 6 + [2] * 6, "c": [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6], "w": [1, 2, 3, 4, 0, 0, 2, 1, 4, 3, 5, 0]}
+    design = survey(table | {"y": [1, 4, 2, 8, 5, 7, 1, 4, 2, 8, 5, 7]}, weight="w", strata="h", psu="c")
+    mean, total = design.mean("y").only(), design.total("y").only()
+    assert (mean["value"], mean["se"]) == (pytest.approx(4.4, rel=1e-10), pytest.approx(0.54938511082846053, rel=1e-10))
+    assert (total["value"], total["se"]) == (pytest.approx(110, rel=1e-10), pytest.approx(41.54515615568198, rel=1e-10))
+    assert (mean["n"], mean["df"]) == (9, 3)  # the PSU whose members all have weight 0 gives no degree of freedom
 
 
 def test_a_design_says_what_it_is():

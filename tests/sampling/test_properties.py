@@ -196,7 +196,7 @@ def test_a_constant_has_no_interval_of_width_0(table, constant):
             continue
         assert row["value"] == pytest.approx(constant)
         assert row["se"] == 0
-        assert "zero_or_full" in row["quality"].split()
+        assert {"zero_or_full", "no_spread"} & set(row["quality"].split())
         assert row["obs_status"] == "U"
         assert row["lower"] is None or row["upper"] - row["lower"] > 1e-3
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from safercities.collect.answers import Answer
-from safercities.collect.columns import encode
+from safercities.collect.columns import Bools, encode
 from safercities.collect.faults import LISTED, Ledger, shown
 from safercities.collect.incidents import first_rows
 from safercities.collect.margins_spec import BETWEEN_CODES, MarginFrom
@@ -24,7 +24,7 @@ def check_margins(ledger: Ledger, spec: SurveySpec, columns: Mapping[str, Any], 
     Parameters
     ----------
     columns
-        `period` of every row, and its codes in each dimension by the dimension's name.
+        `period` and `weight` of every row, and its codes in each dimension by the dimension's name.
 
     Raises
     ------
@@ -36,7 +36,8 @@ def check_margins(ledger: Ledger, spec: SurveySpec, columns: Mapping[str, Any], 
         if margin.source is None:
             _refuse_periods(ledger, margin, columns["period"])
         if margin.number is not None:
-            _refuse_missing(ledger, margin.number, spec.variables[margin.number].column, answers[margin.number])
+            column = spec.variables[margin.number].column
+            _refuse_missing(ledger, margin.number, column, answers[margin.number], _counted(ledger, columns))
         elif margin.totals is not None:
             ledger.problems.extend(list(_unmet(ledger, margin, columns))[:LISTED])
 
@@ -48,8 +49,13 @@ def _refuse_periods(ledger: Ledger, margin: MarginFrom, periods: pa.Array) -> No
         raise SafercitiesError(problem("margin-several-periods", file=ledger.raw.file, column=margin.name, **details))
 
 
-def _refuse_missing(ledger: Ledger, role: str, column: str, answer: Answer) -> None:
-    missing = np.flatnonzero(np.isnan(answer.values) & ~ledger.rejected)
+def _counted(ledger: Ledger, columns: Mapping[str, Any]) -> Bools:
+    """Rows whose weights are tied: kept, and of a weight above 0."""
+    return np.asarray(~ledger.rejected & (np.asarray(columns["weight"]) != 0))
+
+
+def _refuse_missing(ledger: Ledger, role: str, column: str, answer: Answer, counted: Bools) -> None:
+    missing = np.flatnonzero(np.isnan(answer.values) & counted)
     if len(missing):
         row, file = int(ledger.raw.rows[missing[0]]), ledger.raw.file
         made = problem("margin-number-missing", file=file, row=row, column=column, rows=len(missing), role=role)
@@ -58,7 +64,7 @@ def _refuse_missing(ledger: Ledger, role: str, column: str, answer: Answer) -> N
 
 def _unmet(ledger: Ledger, margin: MarginFrom, columns: Mapping[str, Any]) -> Iterator[Problem]:
     """Categories of respondents without a total, then totals without a respondent."""
-    kept = np.flatnonzero(~ledger.rejected)
+    kept = np.flatnonzero(_counted(ledger, columns))
     categories = pc.binary_join_element_wise(*(columns[name] for name in margin.by), BETWEEN_CODES)
     encoded = encode(categories.take(pa.array(kept)))
     codes, first, counts = encoded.texts(), first_rows(encoded, ledger.raw.rows[kept]), np.bincount(encoded.index)

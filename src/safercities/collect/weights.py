@@ -20,7 +20,9 @@ _WAVES = 12
 
 
 def read_weights(ledger: Ledger, weight: str | float, decimal: str) -> Floats:
-    """Weight of each row, NaN where the row is rejected for it: missing, no number, negative, or zero.
+    """Weight of each row, NaN where the row is rejected for it: missing, no number, or negative.
+
+    A weight of 0 is kept: the row counts for nothing, but the unit that it was drawn in belongs to the sample.
 
     Parameters
     ----------
@@ -35,9 +37,9 @@ def read_weights(ledger: Ledger, weight: str | float, decimal: str) -> Floats:
     >>> from safercities.collect.records import RawTable
     >>> ledger = Ledger(RawTable("s.csv", pa.table({"w": ["2.5", "-1", "NA", "0"]}), np.array([2, 3, 4, 5])))
     >>> read_weights(ledger, "w", ".").tolist()
-    [2.5, nan, nan, nan]
+    [2.5, nan, nan, 0.0]
     >>> ledger.rejects().column("code").to_pylist()
-    ['weight-negative', 'weight-missing', 'weight-zero']
+    ['weight-negative', 'weight-missing']
     """
     if not isinstance(weight, str):
         return np.full(ledger.raw.table.num_rows, float(weight))
@@ -47,8 +49,8 @@ def read_weights(ledger: Ledger, weight: str | float, decimal: str) -> Floats:
     ledger.reject("weight-missing", encoded.empty, weight)
     ledger.reject("weight-unreadable", encoded.take(wrong, False), weight, encoded, decimal=decimal)
     ledger.reject("weight-negative", encoded.take(numbers < 0, False), weight, encoded)
-    ledger.reject("weight-zero", encoded.take(numbers == 0, False), weight)
-    weights = encoded.take(np.where(~wrong & (numbers > 0), numbers, np.nan), np.nan)
+    ledger.note("weight-zero", encoded.take(numbers == 0, False), weight)
+    weights = encoded.take(np.where(~wrong & (numbers >= 0), numbers, np.nan), np.nan)
     _reject_total(ledger, weight, weights)
     return weights
 

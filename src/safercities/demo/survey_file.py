@@ -18,7 +18,6 @@ MESS = {
     "weight_missing": 5,
     "weight_negative": 2,
     "weight_text": 1,
-    "weight_zero": 3,
     "unknown_income": 290,
     "unknown_orientation": 170,
     "unknown_disability": 12,
@@ -80,8 +79,8 @@ def _extra_rows() -> int:
 
 
 def _weights(weight: np.ndarray, extra: np.ndarray) -> pa.Array:
-    """The weights as text; those of the extra rows are missing, negative, a word, or zero."""
-    bad = {"weight_missing": "", "weight_negative": "-1", "weight_text": "pendiente", "weight_zero": "0"}
+    """The weights as text; those of the extra rows are missing, negative, or a word."""
+    bad = {"weight_missing": "", "weight_negative": "-1", "weight_text": "pendiente"}
     words = [word for kind, word in bad.items() for _ in range(MESS[kind])]
     return pa.concat_arrays([decimal_comma(weight), pa.array(words)]) if len(extra) else decimal_comma(weight)
 

@@ -97,8 +97,9 @@ def fay_herriot_rows(
     together = direct.take(pa.array(np.argsort(group, kind="stable"))).to_pylist()
     ends = np.cumsum(np.bincount(group, minlength=len(first))).tolist()
     rows: list[dict[str, Any]] = []
+    needed = 1 + len(covariates or {}) + SPARE_AREAS
     for start, end in zip([0, *ends], ends, strict=False):
-        for one in levels:
+        for one in levels if end - start >= needed else []:
             rows.extend(_modelled(together[start:end], tree, one, covariates or {}, method, variances, level))
     return Estimates.from_rows(rows, estimates.dimensions).sort()
 

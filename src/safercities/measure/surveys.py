@@ -139,7 +139,7 @@ class SurveySource:
                 yield problem("survey-wave-definition", **self._at("variables"), **said)
 
     def _at(self, key: str) -> dict[str, Any]:
-        return {"file": self.file, "column": f"sources.{self.name}.{key}", "source": self.name}
+        return {"column": f"sources.{self.name}.{key}", "source": self.name}
 
 
 def _when(period: str) -> tuple[object, ...]:
@@ -226,12 +226,11 @@ def survey_contrasts(
 
 
 def _names(by: Sequence[str], source: SurveySource) -> list[str]:
-    """Columns of a breakdown, in the order in which it is asked for; a level of places by its name, or `place`."""
-    _combinations([["place" if one in source.levels else one for one in by]], source)
-    return [
-        f"place_{source.levels[-1] if one == 'place' else one}" if one in ("place", *source.levels) else one
-        for one in by
-    ]
+    """Columns of a breakdown in the order in which it is asked for; places by `place` (the finest level) or a level."""
+    level = {name: name for name in source.levels} | ({"place": source.levels[-1]} if source.levels else {})
+    placed = {name: f"place_{level[name]}" for name in level if name not in source.dimensions}
+    _combinations([["place" if name in placed else name for name in by]], source)
+    return [placed.get(name, name) for name in by]
 
 
 def _scaled(one: Contrast, per: float) -> Contrast:

@@ -72,6 +72,10 @@ class Margins:
         made = self._tied(design, totals)
         return made.with_weights(made.sample, [*notes, *self._moved(design, made, period)])
 
+    @property
+    def _column(self) -> str:
+        return f"sources.{self.name}.margins"
+
     def _tied(self, design: Design, totals: Mapping[str | tuple[str, ...], Groups]) -> Design:
         if self.spec.adjustment == "post-stratify":
             ((names, wanted),) = totals.items()
@@ -80,7 +84,7 @@ class Margins:
             return design.rake(totals)
         if crossed := [names for names in totals if len(names) > 1]:
             by = " × ".join(crossed[0])
-            raise SafercitiesError(problem("survey-calibrate-crossed", source=self.name, by=by))
+            raise SafercitiesError(problem("survey-calibrate-crossed", column=self._column, source=self.name, by=by))
         numbers = {f"answer_{one.number}": float(one.total or 0) for one in self.spec.margins if one.number is not None}
         return design.calibrate({**{names[0]: wanted for names, wanted in totals.items()}, **numbers})
 
@@ -90,8 +94,7 @@ class Margins:
         if np.mean(before.weights) <= STANDS_FOR or SAME_PEOPLE <= new / old <= 1 / SAME_PEOPLE:
             return []
         shown: dict[str, Any] = {"before": f"{old:,.0f}", "after": f"{new:,.0f}"}
-        column = f"sources.{self.name}.margins"
-        return [problem("survey-margin-moves", column=column, source=self.name, period=period, **shown)]
+        return [problem("survey-margin-moves", column=self._column, source=self.name, period=period, **shown)]
 
     # -- totals of one margin --------------------------------------------------------------------------------------
 
@@ -105,7 +108,9 @@ class Margins:
         for codes, number in zip(groups, people, strict=True):
             if not number > 0:
                 named: dict[str, Any] = {"source": self.name, "margin": margin.name, "group": ", ".join(codes)}
-                raise SafercitiesError(problem("survey-margin-group", period=str(when), people=margin.source, **named))
+                raise SafercitiesError(
+                    problem("survey-margin-group", column=self._column, period=str(when), people=margin.source, **named)
+                )
         notes.extend(self._left_out(margin, when, float(np.sum(people))))
         return {_group(codes): number for codes, number in zip(groups, people, strict=True)}
 
@@ -114,7 +119,13 @@ class Margins:
         population = self.populations.get(margin.source or "")
         if population is None:
             raise SafercitiesError(
-                problem("survey-margin-population", source=self.name, margin=margin.name, people=margin.source)
+                problem(
+                    "survey-margin-population",
+                    column=self._column,
+                    source=self.name,
+                    margin=margin.name,
+                    people=margin.source,
+                )
             )
         some = list(product(*margin.among.values()))
         asked = [(*codes, *others) for codes in groups for others in some]
@@ -136,7 +147,7 @@ class Margins:
         return [
             problem(
                 "survey-margin-left-out",
-                column=f"sources.{self.name}.margins",
+                column=self._column,
                 source=self.name,
                 margin=margin.name,
                 people=margin.source,

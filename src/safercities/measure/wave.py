@@ -18,7 +18,7 @@ from safercities.indicators.spec import Indicator, Version
 from safercities.measure.breakdown import joined, unplaced
 from safercities.measure.rows import KNOWN_ENOUGH
 from safercities.measure.tied import STANDS_FOR, Margins
-from safercities.model.errors import SafercitiesError, UsageError, problem
+from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
 from safercities.model.estimates import TOTAL, UNKNOWN, Estimates, schema
 from safercities.model.flags import BIT, bits, words
 from safercities.model.periods import Period
@@ -111,7 +111,11 @@ class Wave:
             margins = Margins(self.source.spec, self.source.name, self.source.place, self.source.populations)
             return margins.tie(drawn, self.table, self.period)
         except SafercitiesError as error:  # its rows are those of a table that nobody sees
-            raise SafercitiesError([replace(p, file=self.source.file, row=None) for p in error.problems]) from None
+            raise SafercitiesError([self._of_file(p) for p in error.problems]) from None
+
+    def _of_file(self, found: Problem) -> Problem:
+        of_settings = (found.column or "").startswith(f"sources.{self.source.name}.")
+        return found if of_settings else replace(found, file=self.source.file, row=None)
 
     def _drawn(self) -> Design:
         spec, names = self.source.spec, self.table.column_names
@@ -154,17 +158,22 @@ class Wave:
             together.setdefault((made.statistic.kind, made.per), []).append(made)
             if one.kind in ("proportion", "incidence") and self.stands_for_population:
                 together.setdefault(("total", 1.0), []).append(self.made(one, version, total=True))
-        for (_, per), its in together.items():
-            found = self.design.estimates(
-                [one.statistic for one in its],
-                list(combinations),
-                interval=self.source.spec.interval,
-                level=level,
-                df="domain",
-                per=per,
-                scheme=self.source.spec.scheme,
-            )
-            yield self._placed(found.table, {one.indicator.code: one for one in its})
+        found = {key: self._rows(its, combinations, level, key[1]) for key, its in together.items()}
+        shares = [table for (kind, _), table in found.items() if kind != "total"]
+        for key, its in together.items():
+            table = _judged_as(found[key], pa.concat_tables(shares)) if key[0] == "total" else found[key]
+            yield self._placed(table, {one.indicator.code: one for one in its})
+
+    def _rows(self, its: Sequence[Made], combinations: Sequence[tuple[str, ...]], level: float, per: float) -> pa.Table:
+        return self.design.estimates(
+            [one.statistic for one in its],
+            list(combinations),
+            interval=self.source.spec.interval,
+            level=level,
+            df="domain",
+            per=per,
+            scheme=self.source.spec.scheme,
+        ).table
 
     def made(self, indicator: Indicator, version: Version, *, total: bool = False) -> Made:
         """The numbers that an indicator is made of.
@@ -323,6 +332,40 @@ class Wave:
             if of_all < KNOWN_ENOUGH:
                 flags[broken] |= BIT["unlocated_share" if name in places else "unknown_share"]
         return share, flags
+
+
+def _judged_as(totals: pa.Table, shares: pa.Table) -> pa.Table:
+    """Numbers of people with what the publication rules say of their share, where that is worse.
+
+    A share that is withheld could be worked out from its number. Both tables have an indicator's rows in one order.
+    """
+    own, theirs = _places_of_codes(totals), _places_of_codes(shares)
+    rows, at = np.concatenate(list(own.values())), np.concatenate([theirs[code] for code in own])
+    its = shares.take(pa.array(at[np.argsort(rows)]))
+    rank = [_rank(table.column("verdict")) for table in (totals, its)]
+    worse = rank[1] > rank[0]
+    flags = [bits(table.column("quality").to_pylist()) for table in (totals, its)]
+    taken = {
+        name: pc.if_else(worse, its.column(name), totals.column(name))
+        for name in ("verdict", "scheme", "note", "obs_status")
+    }
+    taken["quality"] = pa.array(words(np.where(worse, flags[0] | flags[1], flags[0])), pa.string())
+    for name, column in taken.items():
+        totals = totals.set_column(totals.column_names.index(name), name, column)
+    return totals
+
+
+def _rank(verdicts: pa.ChunkedArray) -> NDArray[np.int64]:
+    """How bad a verdict is; −1 where there is none."""
+    found = pc.index_in(verdicts, pa.array(["publish", "warn", "withhold"]))
+    return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int64)
+
+
+def _places_of_codes(table: pa.Table) -> dict[str, NDArray[np.int64]]:
+    """Rows of each indicator, in their order."""
+    codes = table.column("indicator").combine_chunks().dictionary_encode()
+    numbers = codes.indices.to_numpy()
+    return {code: np.flatnonzero(numbers == at) for at, code in enumerate(codes.dictionary.to_pylist())}
 
 
 def _with_notes(reasons: pa.ChunkedArray, *notes: pa.Array) -> pa.Array:

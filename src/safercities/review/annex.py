@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from safercities.review.data import ReviewData
 
 _EPOCH = datetime(1980, 1, 1)
+_RISKY = ("=", "+", "-", "@", "\t", "\r")
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 #: Width of a column in characters, where 12 is not enough.
@@ -170,6 +171,7 @@ def _sheet(
     for last, row in enumerate(rows, start=1):
         cells = [_safe(sheet, value) for value in row]
         if table and last == 1:
+            cells = [WriteOnlyCell(sheet, value=str(value)) for value in row]
             for cell in cells:
                 cell.font = Font(bold=True)
         sheet.append(cells)
@@ -179,10 +181,10 @@ def _sheet(
 
 def _safe(sheet: Any, value: object) -> Any:
     """A cell that no spreadsheet takes for a formula."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not (value.startswith(_RISKY) or _ILLEGAL.search(value)):
         return value
     cell = WriteOnlyCell(sheet, value=_ILLEGAL.sub("\ufffd", value))
-    if value.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if value.startswith(_RISKY):
         cell.data_type = "s"
         cell.quotePrefix = True
     return cell

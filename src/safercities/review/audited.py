@@ -9,6 +9,9 @@ from safercities.review.rows import Series
 from safercities.review.sections import Maker, Parts
 from safercities.review.strips import Entry, Strips
 
+#: Shown by place; the parameters that it is made of are shown for all points together.
+SCORE = "audit.safety_score"
+
 
 class Audited(Maker):
     """Makes both sections."""
@@ -21,13 +24,12 @@ class Audited(Maker):
         for unit in dict.fromkeys(series.rate_unit for series in its):
             alike = [series for series in its if series.rate_unit == unit]
             entries = [Entry(self.words.indicator(s.indicator), s.now, self.below(s)) for s in alike if s.now]
-            caption = texts.gettext("{source}, {period}, {unit}", source=self.words.source(source),
-                                    period=texts.period(alike[0].period), unit=self.telling.unit(alike[0]))  # fmt: skip
+            caption = self.telling.caption(self.words.source(source), alike[0])
             first, count = texts.gettext("Indicator"), texts.gettext("Points")
             tables.append(self.stripper.table(caption, first, entries, top=_most(unit), count=count))
         drawn = Markup("")
-        for series in its[:1]:
-            drawn = self._score_map(series, source)
+        for series in sorted(its, key=lambda series: series.indicator != SCORE)[:1]:
+            drawn = self._score_map(series)
             top = _most(series.rate_unit)
             tables += [*self.place_tables(series, top), *self.group_tables(series, top)]
         said = [
@@ -38,12 +40,13 @@ class Audited(Maker):
         ]
         return Parts(self.words.source(source), "", said, tables, drawn)
 
-    def _score_map(self, series: Series, source: str) -> Markup:
+    def _score_map(self, series: Series) -> Markup:
         """Scores on the finest level that has boundaries."""
         for level, cells in reversed(self.levels(series).items()):
             geography = geography_of(self.data, level)
             if geography is not None:
-                return chart_scores(self.telling, series, geography, cells, f"audit-{source}-map")
+                number = self.shown.everything.index(series)
+                return chart_scores(self.telling, series, geography, cells, f"audit{number}-map")
         return Markup("")
 
     def index(self, code: str) -> tuple[Strips, str]:
@@ -56,7 +59,8 @@ class Audited(Maker):
             for cell in series.trend
             if cell.rate is not None
         ]
-        caption = f"{self.words.indicator(code)}, {self.telling.unit(its[0])}"
+        unit = self.telling.unit(its[0])
+        caption = texts.gettext("{label}, {unit}", label=self.words.indicator(code), unit=unit)
         table = self.stripper.table(
             caption, texts.gettext("Source and period"), entries, top=100.0, count=texts.gettext("Cases")
         )

@@ -224,9 +224,7 @@ def _told(words: Words, series: Series, version: Version | None) -> list[tuple[s
         (texts.gettext("The definition speaks of"), version.population if version is not None else ""),
         (
             texts.gettext("Looks back on"),
-            texts.ngettext("{n} month before the interview", "{n} months before the interview", months)
-            if months
-            else "",
+            texts.gettext("months before the interview: {n}", n=texts.number(months)) if months else "",
         ),
     ]
 

@@ -58,11 +58,9 @@ class Told(Maker):
             for series in several
             if series.now is not None
         ]
-        unit = self.telling.unit(several[0])
-        caption = texts.gettext("Told to {source}, {period}", source=self.words.source(several[0].source),
-                                period=texts.period(several[0].period))  # fmt: skip
+        caption = self.telling.caption(self.words.source(several[0].source), several[0])
         return self.stripper.table(
-            f"{caption}, {unit}" if unit else caption,
+            caption,
             texts.gettext("Indicator"),
             entries,
             top=top_of(entry.cell.rate for entry in entries),
@@ -136,7 +134,7 @@ class Told(Maker):
         names = dict.fromkeys(small(self.words.dimension(name)) for one in clear for name in one.names)
         short = texts.gettext("no clear difference between groups")
         if clear:
-            short = texts.gettext("clear differences by {by}", by=", ".join(names))
+            short = texts.gettext("clear differences by {by}", by=texts.gettext(", ").join(names))
         if not found:
             short = ""
         return Parts(self.words.indicator(series.indicator), short, self._said(series, clear), tables)

@@ -69,6 +69,13 @@ class Telling:
             return self.texts.gettext("per {size}", size=size)
         return ""
 
+    def caption(self, label: str, series: Series) -> str:
+        """What a table shows, of when, per what."""
+        period, unit = self.texts.period(series.period), self.unit(series)
+        if unit:
+            return self.texts.gettext("{label}, {period}, {unit}", label=label, period=period, unit=unit)
+        return self.texts.gettext("{label}, {period}", label=label, period=period)
+
     def ends(self, number: Number) -> str:
         """An interval in words: `4.8% to 5.6%`, `up to 10.3%` where nobody said yes; empty where there is none."""
         low, high = (self.bare(number, end) for end in (number.lower, number.upper))
@@ -148,7 +155,7 @@ class Telling:
             }.get(number.one_sided, ""),
         }
         said = [words[flag] for flag in REASONS if flag in number.flags and words[flag]]
-        return ", ".join(said[:2])
+        return texts.gettext(", ").join(said[:2])
 
     def withheld(self, number: Number) -> str:
         """That a number is withheld, and why."""

@@ -33,14 +33,12 @@ def build(
     if len(fpc) > max(len(names), 1):
         raise UsageError(problem("survey-fpc-stages", file=respondents.file, sizes=len(fpc), stages=max(len(names), 1)))
     weights = _weights(respondents, weight)
-    kept = None if weights is None or (weights > 0).all() else np.flatnonzero(weights > 0)
-    count = len(respondents) if kept is None else len(kept)
-    if count == 0:
+    if not len(respondents) or (weights is not None and not (weights > 0).any()):
         raise SafercitiesError(problem("survey-empty", file=respondents.file))
-    ids, labels = _ids(respondents, strata, names, nested, kept, count)
-    sizes = [_size(respondents, name, kept) for name in fpc]
+    ids, labels = _ids(respondents, strata, names, nested)
+    sizes = [respondents.own_numbers(name) for name in fpc]
     if certainty is not None:
-        ids, sizes, labels = _certain(respondents, certainty, ids, sizes, labels, kept)
+        ids, sizes, labels = _certain(respondents, certainty, ids, sizes, labels)
     if not fpc and (ids[0] == ids[0][0]).all() and (ids[1] == ids[1][0]).all():
         raise SafercitiesError(problem("survey-one-psu", file=respondents.file, column=psu or ""))
     depth = 2 if not fpc else len(ids)  # without population sizes only the first stage counts
@@ -48,18 +46,16 @@ def build(
     units, order, unit = make_units(ids[:depth], given, labels, lonely, file=respondents.file)
     if units.psus == 1 and not (fpc and units.stages[0].scale[0] == 0):
         raise SafercitiesError(problem("survey-one-psu", file=respondents.file, column=psu or ""))
-    same = bool(np.array_equal(order, np.arange(count)))
-    respondents.rows = (None if same else order) if kept is None else kept[order]
-    ordered = _in_order(weights, respondents.rows, units, given, unit, order)
+    ordered = _from_sizes(units, given, unit, order) if weights is None else weights[order]
+    if not (ordered > 0).all():  # they count for nothing, but the units that they were drawn in stay in the design
+        counted = ordered > 0
+        order, unit, ordered = order[counted], unit[counted], ordered[counted]
+    respondents.rows = None if np.array_equal(order, np.arange(len(respondents))) else order
     return Design(respondents, Sample(units, unit, ordered))
 
 
-def _in_order(
-    weights: Floats | None, rows: Ints | None, units: Units, sizes: Sequence[Floats | None], unit: Ints, order: Ints
-) -> Floats:
-    """Weights in the order of the units; without a column, what the population sizes make of them."""
-    if weights is not None:
-        return weights if rows is None else weights[rows]
+def _from_sizes(units: Units, sizes: Sequence[Floats | None], unit: Ints, order: Ints) -> Floats:
+    """Weights of the rows in the order of the units, as the population sizes make them."""
     made = np.ones(len(unit))
     for stage, size in zip(units.stages, sizes, strict=False):
         if size is not None:
@@ -84,40 +80,32 @@ def _weights(respondents: Respondents, name: str | None) -> Floats | None:
     return weights
 
 
-def _at(
-    respondents: Respondents, code: str, column: str, where: NDArray[np.bool_], kept: Ints | None = None, **details: Any
-) -> Problem:
+def _at(respondents: Respondents, code: str, column: str, where: NDArray[np.bool_], **details: Any) -> Problem:
     """A problem with a column, at the first row where it is met: counted from 1, of a CSV file as spreadsheets do."""
-    first = int(np.flatnonzero(where)[0])
-    row = (first if kept is None else int(kept[first])) + respondents.first_row
+    row = int(np.flatnonzero(where)[0]) + respondents.first_row
     return problem(code, file=respondents.file, column=column, row=row, **details)
 
 
-def _codes(respondents: Respondents, name: str, unit: str, kept: Ints | None) -> tuple[Ints, list[str]]:
+def _codes(respondents: Respondents, name: str, unit: str) -> tuple[Ints, list[str]]:
     codes, labels = respondents.own_codes(name)
-    codes = codes if kept is None else codes[kept]
     if missing := int((codes < 0).sum()):
-        raise SafercitiesError(_at(respondents, "survey-id-missing", name, codes < 0, kept, rows=missing, unit=unit))
+        raise SafercitiesError(_at(respondents, "survey-id-missing", name, codes < 0, rows=missing, unit=unit))
     used, moved = np.unique(codes, return_inverse=True)
     return moved, [labels[one] for one in used.tolist()]
 
 
 def _ids(
-    respondents: Respondents,
-    strata: str | None,
-    names: Sequence[str],
-    nested: bool,
-    kept: Ints | None,
-    count: int,
+    respondents: Respondents, strata: str | None, names: Sequence[str], nested: bool
 ) -> tuple[list[Ints], list[str]]:
     """Codes of stratum, PSU and further units, and the names of the strata."""
+    count = len(respondents)
     if strata is None:
         stratum, labels = np.zeros(count, dtype=np.int64), ["all"]
     else:
-        stratum, labels = _codes(respondents, strata, "stratum", kept)
+        stratum, labels = _codes(respondents, strata, "stratum")
     ids = [stratum]
     for number, name in enumerate(names):
-        codes, texts = _codes(respondents, name, "PSU" if number == 0 else "unit", kept)
+        codes, texts = _codes(respondents, name, "PSU" if number == 0 else "unit")
         if number == 0 and not nested:
             _one_stratum(respondents, name, stratum, labels, codes, texts)
         ids.append(codes)
@@ -137,22 +125,15 @@ def _one_stratum(
         raise SafercitiesError(problem(code, file=respondents.file, column=name, psu=texts[wrong[0]], one=one, two=two))
 
 
-def _size(respondents: Respondents, name: str, kept: Ints | None) -> Floats:
-    values = respondents.own_numbers(name)
-    return values if kept is None else values[kept]
-
-
 def _certain(
     respondents: Respondents,
     name: str,
     ids: list[Ints],
     sizes: list[Floats],
     labels: list[str],
-    kept: Ints | None,
 ) -> tuple[list[Ints], list[Floats], list[str]]:
     """PSUs taken with certainty become strata, and their units of the next stage (or respondents) their PSUs."""
     given = respondents.own_numbers(name)
-    given = given if kept is None else given[kept]
     if wrong := int(np.sum((given != 0) & (given != 1))):
         raise SafercitiesError(problem("survey-certainty", file=respondents.file, column=name, name=name, rows=wrong))
     sure = given == 1

@@ -231,7 +231,7 @@ def _from_limits(values: tuple[float, float], limits: Floats, covariance: Floats
     spread = float(np.sqrt(max(covariance[0, 0], 0) * max(covariance[1, 1], 0)))
     correlation = covariance[0, 1] / spread if spread > 0 else float("nan")
     lower, upper = intervals.difference_interval(first, limits[0], second, limits[1], correlation)
-    return float(lower), float(upper)
+    return float(lower.reshape(())), float(upper.reshape(()))
 
 
 def _log_se(first: float, second: float, covariance: Floats) -> float:

@@ -48,7 +48,7 @@ def survey(
         file.
     weight
         Column that says how many people each respondent stands for; None: 1 each, or from `fpc` where it is given.
-        Respondents with weight 0 are left out.
+        Respondents with weight 0 count for nothing; the units that they were drawn in stay in the design.
     strata, psu
         Columns with the stratum and the primary sampling unit (cluster); without `psu` each respondent is one.
     stages

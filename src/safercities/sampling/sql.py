@@ -116,8 +116,7 @@ class SqlTable:
             self._column(name)
         self._weight = Value(WEIGHT, self.number(self.weight, "survey-weight-text") if self.weight else "1E0")
         self.engine.register(self._source, self.source)
-        self._check_weights()
-        self._profile([self._weight])
+        self._learn_weights()
         self.rows = self.facts[WEIGHT].known
 
     # -- columns as SQL --------------------------------------------------------------------------------------------
@@ -171,14 +170,19 @@ class SqlTable:
     def _counts(self) -> str:
         return f"{self._weight.text} > 0" if self.weight else "1 = 1"
 
-    def _check_weights(self) -> None:
-        text = self._weight.text
-        wrong = f"{text} < 0 OR {text} > {MOST}"
-        missing, negative = (f"COUNT(CASE WHEN {one} THEN 1 END)" for one in (f"({text}) IS NULL", wrong))
-        found = self._ask(f"SELECT {missing} AS missing, {negative} AS negative FROM {quote(self._source)}")
-        for kind in ("missing", "negative"):
-            if rows := int(found[kind]):
-                raise SafercitiesError(problem(f"survey-weight-{kind}", file=self.file, column=self.weight, rows=rows))
+    def _learn_weights(self) -> None:
+        """Facts of the weights above 0; all others are 0, or refused."""
+        raw = quote("raw")
+        wrong = {"missing": f"{raw} IS NULL", "negative": f"{raw} < 0 OR {raw} > {MOST}"}
+        asked = [f"COUNT(CASE WHEN {text} THEN 1 END) AS {quote(kind)}" for kind, text in wrong.items()]
+        inner = f"SELECT {self._weight.text} AS {raw} FROM {quote(self._source)}"
+        inner = f"SELECT *, CASE WHEN {raw} > 0 THEN {raw} END AS {quote(WEIGHT)} FROM ({inner})"
+        row = self._ask(f"SELECT {', '.join([*asked, *_facts_text(self._weight)])} FROM ({inner})")
+        for kind in wrong:
+            if rows := int(row[kind]):
+                code = f"survey-weight-{kind}"
+                raise SafercitiesError(problem(code, file=self.file, column=self.weight, rows=rows))
+        self.facts[WEIGHT] = _facts_of(self._weight, row)
 
     def _ask(self, text: str) -> dict[str, float]:
         row: dict[str, float] = self.engine.run(text).to_pylist()[0]
@@ -197,16 +201,11 @@ class SqlTable:
     def _profile(self, values: Sequence[Value]) -> None:
         if not values:
             return
-        asked = [f"{text} AS {quote(f'{value.name}_{what}')}" for value in values for what, text in _facts(value.name)]
+        asked = [text for value in values for text in _facts_text(value)]
         inner = ", ".join(f"{value.text} AS {quote(value.name)}" for value in values)
         inner = f"SELECT {inner} FROM {quote(self._source)} WHERE {self._counts}"
         row = self._ask(f"SELECT {', '.join(asked)} FROM ({inner})")
-        for value in values:
-            known, largest, smallest, *counts = (row[f"{value.name}_{what}"] for what, _ in _facts(value.name))
-            below, broken, other, infinite = (int(one) for one in counts)
-            self.facts[value.name] = Facts(
-                int(known), float(largest or 0), float(smallest or 0), below > 0, broken == 0, other, infinite
-            )
+        self.facts |= {value.name: _facts_of(value, row) for value in values}
 
     def groups(self, names: Sequence[str], extremes: Sequence[str] = ()) -> pa.Table:
         """Each combination of values of some columns once, in their order, with the least and most of others."""
@@ -297,6 +296,16 @@ def _facts(name: str) -> list[tuple[str, str]]:
         ("other", f"COUNT(CASE WHEN {v} <> 0 AND {v} <> 1 THEN 1 END)"),
         ("infinite", f"COUNT(CASE WHEN ABS({v}) > {MOST} THEN 1 END)"),
     ]
+
+
+def _facts_text(value: Value) -> list[str]:
+    return [f"{text} AS {quote(f'{value.name}_{what}')}" for what, text in _facts(value.name)]
+
+
+def _facts_of(value: Value, row: Mapping[str, float]) -> Facts:
+    known, largest, smallest, *counts = (row[f"{value.name}_{what}"] for what, _ in _facts(value.name))
+    below, broken, other, infinite = (int(one) for one in counts)
+    return Facts(int(known), float(largest or 0), float(smallest or 0), below > 0, broken == 0, other, infinite)
 
 
 def _joined(made: pa.Table, name: str, how: Digits) -> Floats:
