@@ -17,7 +17,7 @@ demo: .venv/.ready ## build the synthetic city, measure it, and open its State o
 	$(BIN)/safercities demo demo-city
 
 test: .venv/.ready ## all tests
-	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n auto $(ARGS)
 
 check: .venv/.ready ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks.spark [--rows 200000000] [--seed 1] [--folder DIR]
 
 Synthetic respondents are written as Parquet files, five million rows each, into a temporary folder that is removed
-afterwards (about 7 bytes a row). Each engine runs in a process of its own, with one processor a worker (DuckDB: one,
+afterwards (about 5 bytes a row). Each engine runs in a process of its own, with one processor a worker (DuckDB: one,
 then two threads), and does two pieces of work: `cube`, counts by district, month, sex and age; and `survey`, shares of
 two outcomes with standard errors by five breakdowns (50 strata × 40 PSUs). Shown are seconds (without the start of the
 engine), nanoseconds a row, and the peak memory of all processes together. The tables of all engines must be the same to

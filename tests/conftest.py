@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -34,7 +34,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[Spark]:
-    """Spark on a real cluster: a master and two workers on loopback. Tests that take it are in the group `spark`."""
+    """Spark on a real cluster: a master and two workers on loopback. Tests that take it have `spark` in their path."""
     there = {"make spark": find_spec("pyspark"), "apt-get install openjdk-17-jre-headless": shutil.which("java")}
     for hint in (hint for hint, found in there.items() if not found):
         if os.environ.get("SAFERCITIES_REQUIRE_TOOLS"):
@@ -64,3 +64,15 @@ def _group_is_there(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests run where there is time, but those of Spark in one process, so that there is one cluster."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneCluster(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "spark" if "spark" in nodeid else nodeid
+
+    return OneCluster(config, log) if config.getvalue("dist") == "load" else None

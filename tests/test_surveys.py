@@ -470,6 +470,13 @@ def test_recorded_over_surveyed(estimates):
     assert {r["sex"] for r in by_sex.rows()} >= {"F", "M"}
 
 
+def test_an_index_of_recorded_cases_beside_a_survey(tmp_path):
+    toml = made.with_('act = "0401"\nunit = "incidents"', 'act = "0101"\nunit = "victims"')
+    found = opened(tmp_path, toml=toml).measure("cpi.homicide", "sdg.16.1.4", by=["sex"])
+    assert {row["indicator"] for row in found.rows()} == {"cpi.homicide", "sdg.16.1.4"}
+    assert 0 < whole(found, "cpi.homicide", "index 0–100")["value"] < 100
+
+
 def test_interviews_that_are_not_of_the_records_periods_are_said(tmp_path):
     observatory = opened(tmp_path, toml=made.with_('period = { column = "year" }', 'period = "2022-10/2023-01"'))
     (problem,) = [p for p in observatory.check() if p.code == "reporting-no-period"]

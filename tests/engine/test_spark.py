@@ -17,8 +17,6 @@ from safercities.engine.duck import Duck
 from safercities.engine.spark import Spark, on_loopback, spark_text
 from safercities.model.errors import SafercitiesError, UsageError
 
-pytestmark = pytest.mark.xdist_group("spark")
-
 #: Order, case, accents, other scripts, planes beyond the first, quotes, what looks like SQL, nothing.
 SOME = """a A Z é e\u0301 ß ñ 你 👮 \U0001f3fd שלום _U it's say"x" back\\slash ${x} % --"""
 TEXTS = [*SOME.split(" "), "", " a", "a ", "tab\there", "new\nline", "'; DROP TABLE t; --", None]

@@ -145,3 +145,22 @@ def test_what_a_survey_cannot_answer_is_refused(source):
         measure_surveys([indicator("sdg.16.1.4")], source, by=[["income"]])
     with pytest.raises(UsageError, match="2023, 2024"):
         source.wave("2022")
+
+
+def test_a_definition_that_needs_what_nobody_asked_is_said_for_its_waves(source):
+    both = {"label": "x", "definition": "x", "source": "x", "population": "all", "denominator": "respondents"}
+    old = both | {"version": "1", "numerator": {"any": ["victim_physical_12m"]}}
+    new = both | {"version": "2", "numerator": {"any": ["discriminated_12m"]}, "valid_from": "2023-11-01"}
+    one = Indicator.model_validate({"code": "a.b", "kind": "proportion", "versions": [old, new]})
+    (problem,) = [p for p in source.problems([one]) if p.code == "survey-wave-definition"]
+    assert "discriminated_12m" in problem.what
+    assert "2024" in problem.what
+    found = measure_surveys([one], source, by=[])
+    assert {(row["period"], row["version"]) for row in found.rows()} == {("2023", "1")}
+
+
+@pytest.mark.parametrize(("period", "version"), [("2023-10/2023-12", "2018-1"), ("2023-11/2023-12", "2023-1")])
+def test_the_first_day_of_the_interviews_decides_the_definition(source, period, version):
+    one = changed(source, period=np.array([period] * 320))
+    found = measure_surveys([indicator("sdg.11.7.2")], one, by=[])
+    assert {(row["period"], row["version"]) for row in found.rows()} == {(period, version)}

@@ -59,6 +59,7 @@ ESTIMATES: dict[str, Callable[[Design], Estimates]] = {
     "means among those asked": lambda d: d.mean(["income", "visits"], BY, among="asked", missing="no"),
     "totals": lambda d: d.total(["income", "robbed", "rare"], BY),
     "ratios": lambda d: d.ratio(["income", "visits", "rare"], "visits", BY),
+    "ratios, missing as no": lambda d: d.ratio(["income", "rare"], "visits", BY, missing="no"),
     "jackknife": lambda d: d.jackknife().proportion(["robbed"], BY[:4]),
     "bootstrap": lambda d: d.bootstrap(20, seed=1).mean(["visits"], BY[:4]),
 }
@@ -97,7 +98,6 @@ def test_estimates_are_those_of_rows_in_memory(path: Path, what: str) -> None:
     alike(ESTIMATES[what](survey(path, **DESCRIBED)).to_arrow(), by_sql, 1e-11)
 
 
-@pytest.mark.xdist_group("spark")
 @pytest.mark.parametrize("what", ["proportions", "ratios"])
 def test_spark_gives_the_same_to_the_last_bit(spark: Spark, path: Path, what: str) -> None:
     with Duck([path]) as engine:
@@ -120,8 +120,7 @@ def sums(engine: Any, source: Any) -> pa.Table:
     return table.sums(["sex", "district"], [income, visits], terms, asked)
 
 
-@pytest.mark.xdist_group("spark")
-def test_tables_of_sums_are_one_table(spark: Spark, path: Path) -> None:
+def test_tables_of_sums_are_one_table_on_spark(spark: Spark, path: Path) -> None:
     with Duck([path]) as engine:
         duck = sums(engine, [path])
     assert duck.num_rows > 500

@@ -1,4 +1,4 @@
-"""One SQL text for any engine (DuckDB so far): Arrow tables and Parquet files in, Arrow tables out."""
+"""One SQL text for two engines, DuckDB and Spark: Arrow tables and Parquet files in, Arrow tables out."""
 
 from safercities.engine.cube import cube, group
 

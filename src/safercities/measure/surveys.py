@@ -129,9 +129,8 @@ class SurveySource:
         for one in indicators:
             version = in_force(one, wave.period)
             if answerable(version, self.spec):
-                made = wave.made(one, version)
-                if made.note:
-                    said: dict[str, Any] = {"indicator": one.code, "period": wave.period, "note": made.note}
+                if note := wave.whose(version):
+                    said: dict[str, Any] = {"indicator": one.code, "period": wave.period, "note": note}
                     yield problem("survey-asked-of-some", **self._at("variables"), **said)
             elif any(answerable(other, self.spec) for other in one.versions):
                 lacking = ", ".join(role for role in version.roles if role not in self.spec.variables)

@@ -18,6 +18,7 @@ from safercities.indicators.spec import Indicator, Version
 from safercities.measure.breakdown import joined, unplaced
 from safercities.measure.rows import KNOWN_ENOUGH
 from safercities.measure.tied import STANDS_FOR, Margins
+from safercities.measure.verdicts import judged_as
 from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
 from safercities.model.estimates import TOTAL, UNKNOWN, Estimates, schema
 from safercities.model.flags import BIT, bits, words
@@ -161,7 +162,7 @@ class Wave:
         found = {key: self._rows(its, combinations, level, key[1]) for key, its in together.items()}
         shares = [table for (kind, _), table in found.items() if kind != "total"]
         for key, its in together.items():
-            table = _judged_as(found[key], pa.concat_tables(shares)) if key[0] == "total" else found[key]
+            table = judged_as(found[key], pa.concat_tables(shares)) if key[0] == "total" else found[key]
             yield self._placed(table, {one.indicator.code: one for one in its})
 
     def _rows(self, its: Sequence[Made], combinations: Sequence[tuple[str, ...]], level: float, per: float) -> pa.Table:
@@ -211,11 +212,17 @@ class Wave:
             file=self.source.file,
         )
         per = version.per if indicator.kind in ("proportion", "incidence", "ratio") and not total else 1
-        of_some = below == "respondents" and asked is not None and not asked.all()
-        note = (
-            f"of those who were asked: {asked.mean():.1%} of the respondents" if of_some and asked is not None else ""
-        )
-        return Made(indicator, version, made, float(per), 1.0 if base is None else _known(base), note)
+        return Made(indicator, version, made, float(per), 1.0 if base is None else _known(base), self.whose(version))
+
+    def whose(self, version: Version) -> str:
+        """What is to be said where a definition speaks of all respondents, but its questions were put to some only."""
+        numerator = version.numerator
+        if not isinstance(numerator, Answers) or version.denominator != "respondents" or version.missing == "no":
+            return ""
+        asked = self._asked_any(numerator.roles)
+        if asked is None or asked.all():
+            return ""
+        return f"of those who were asked: {asked.mean():.1%} of the respondents"
 
     def _check(self, indicator: Indicator, version: Version, numerator: Answers) -> None:
         spec, of = self.source.spec, self.source.name
@@ -236,9 +243,7 @@ class Wave:
         asked says nothing of them: it is no missing answer.
         """
         values = np.array([self._value(role) for role in one.roles])
-        put = [self._asked(role) for role in one.roles]
-        some = [each for each in put if each is not None]
-        asked = np.any(some, axis=0) if len(some) == len(put) else None
+        asked, put = self._asked_any(one.roles), [self._asked(role) for role in one.roles]
         if one.how == "mean":
             return Said(values[0], asked)
         lacking = np.isnan(values)
@@ -257,6 +262,11 @@ class Wave:
             return values
         asked = self._asked(role)
         return np.where(np.isnan(values) if asked is None else np.isnan(values) & asked, 0.0, values)
+
+    def _asked_any(self, roles: Sequence[str]) -> Mask | None:
+        """Respondents to whom at least one of the questions was put; None: all of them."""
+        some = [each for each in map(self._asked, roles) if each is not None]
+        return np.any(some, axis=0) if len(some) == len(roles) else None
 
     def _asked(self, role: str) -> Mask | None:
         """Respondents whom the question is about: it was put to them, or the answer is known without; None: all."""
@@ -332,40 +342,6 @@ class Wave:
             if of_all < KNOWN_ENOUGH:
                 flags[broken] |= BIT["unlocated_share" if name in places else "unknown_share"]
         return share, flags
-
-
-def _judged_as(totals: pa.Table, shares: pa.Table) -> pa.Table:
-    """Numbers of people with what the publication rules say of their share, where that is worse.
-
-    A share that is withheld could be worked out from its number. Both tables have an indicator's rows in one order.
-    """
-    own, theirs = _places_of_codes(totals), _places_of_codes(shares)
-    rows, at = np.concatenate(list(own.values())), np.concatenate([theirs[code] for code in own])
-    its = shares.take(pa.array(at[np.argsort(rows)]))
-    rank = [_rank(table.column("verdict")) for table in (totals, its)]
-    worse = rank[1] > rank[0]
-    flags = [bits(table.column("quality").to_pylist()) for table in (totals, its)]
-    taken = {
-        name: pc.if_else(worse, its.column(name), totals.column(name))
-        for name in ("verdict", "scheme", "note", "obs_status")
-    }
-    taken["quality"] = pa.array(words(np.where(worse, flags[0] | flags[1], flags[0])), pa.string())
-    for name, column in taken.items():
-        totals = totals.set_column(totals.column_names.index(name), name, column)
-    return totals
-
-
-def _rank(verdicts: pa.ChunkedArray) -> NDArray[np.int64]:
-    """How bad a verdict is; −1 where there is none."""
-    found = pc.index_in(verdicts, pa.array(["publish", "warn", "withhold"]))
-    return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int64)
-
-
-def _places_of_codes(table: pa.Table) -> dict[str, NDArray[np.int64]]:
-    """Rows of each indicator, in their order."""
-    codes = table.column("indicator").combine_chunks().dictionary_encode()
-    numbers = codes.indices.to_numpy()
-    return {code: np.flatnonzero(numbers == at) for at, code in enumerate(codes.dictionary.to_pylist())}
 
 
 def _with_notes(reasons: pa.ChunkedArray, *notes: pa.Array) -> pa.Array:

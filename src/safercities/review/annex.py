@@ -108,7 +108,7 @@ def _cell(row: dict[str, Any], name: str, words: Words) -> object:
             return " ".join(Number.from_row(row).flags)
         if name == "note":  # the rules' own sentence may tell the value: “None of 28 respondents”
             return Telling(words).withheld(Number.from_row(row))
-    return row[name]
+    return None if row[name] == "" else row[name]
 
 
 _OF_DIFFERENCES = (

@@ -14,7 +14,7 @@ from safercities.review import charts
 from safercities.review.charts import Point
 from safercities.review.drawing import draw
 from safercities.review.rows import Cell, Number, Series
-from safercities.review.words import Words, capital, digits_for
+from safercities.review.words import Words, capital, digits_for, small
 
 #: From so many places on, a chart shows their spread and leaves the names to the table.
 MANY_PLACES = 45
@@ -344,11 +344,6 @@ class _Columns:
     def marks(self, words: Words) -> list[tuple[str, str]]:
         """What the letters of the notes mean."""
         return [(_letter(index), text) for index, text in enumerate(words.flags(tuple(self.flags)))]
-
-
-def small(label: str) -> str:
-    """A label within a sentence: its first letter small, unless it is an abbreviation."""
-    return label if label.isupper() else label[:1].lower() + label[1:]
 
 
 def _letter(index: int) -> str:

@@ -9,7 +9,7 @@ from safercities.indicators.numerators import Compared
 from safercities.review.figures import Table
 from safercities.review.rows import Number, Series
 from safercities.review.sections import Maker
-from safercities.review.strips import Strips, numbers_of, top_of
+from safercities.review.strips import Strips, top_of_groups
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Gaps(Maker):
         ]
         if now is not None and now.value is not None and now.value > 100:
             notes.append(texts.gettext("More was recorded than told: the two do not count the same."))
-        parts = list(self.group_tables(series, top_of(numbers_of(series))))
+        parts = list(self.group_tables(series, top_of_groups(series)))
         return Gap(label, self.sentence(series), Table(caption, head, rows), notes, parts)
 
     def sentence(self, series: Series) -> str:
@@ -70,8 +70,16 @@ class Gaps(Maker):
                 number = self._count(code, source, series.period)
                 label = f"{name}: {self.words.source(source)}"
                 yield [label, *self._side(number)]
+            share = self._share(version.numerator.surveyed, told_from, series.period)
+            if share is not None:
+                yield [self.words.indicator(share.indicator), *self._side(share.now.rate if share.now else None)]
         now = series.now.rate if series.now is not None else None
         yield [texts.gettext("Recorded per 100 told"), *self._side(now)]
+
+    def _share(self, told: str, source: str, period: str) -> Series | None:
+        """What victims themselves say that they reported: `surveyed.robbery.reported`."""
+        wanted = (told.removesuffix(".incidents") + ".reported", source, period)
+        return next((s for s in self.shown.of("survey") if (s.indicator, s.source, s.period) == wanted), None)
 
     def _count(self, code: str, source: str, period: str) -> Number | None:
         for series in self.shown.everything:
@@ -87,6 +95,6 @@ class Gaps(Maker):
         if number.unit in ("people", "households", "events"):
             said, _, ends = self.telling.about(number).partition(" (")
             return (said, ends.removesuffix(")") or "–")
-        if number.unit.startswith("per"):
+        if number.unit == "%" or number.unit.startswith("per"):
             return (self.telling.bare(number, number.value), self.telling.span(number) or "–")
         return (self.words.value(number), self.words.ends(number))

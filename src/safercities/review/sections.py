@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from safercities.review.figures import by_name, small
+from safercities.review.figures import by_name
 from safercities.review.rows import Cell, Number, Series, Shown
 from safercities.review.strips import Entry, Stripper, Strips
 from safercities.review.telling import Telling
-from safercities.review.words import Words, capital
+from safercities.review.words import Words, capital, small
 
 if TYPE_CHECKING:
     from safercities.review.data import ReviewData

@@ -178,11 +178,15 @@ def top_of(numbers: Iterable[Number | None]) -> float:
     return min(nice, 100.0) if there[0].unit == "%" else nice
 
 
-def numbers_of(series: Series) -> list[Number | None]:
-    """Every number of a series that a scale must hold."""
-    grouped = (cell for cells in series.groups.values() for cell in cells)
-    cells = [*([series.now] if series.now else []), *series.places, *grouped]
-    return [number for cell in cells for number in (cell.rate, cell.smoothed)]
+def numbers_of(series: Series, cells: Iterable[Cell]) -> list[Number | None]:
+    """The numbers of a series that a scale must hold: of these cells, and of the whole."""
+    every = [*([series.now] if series.now else []), *cells]
+    return [number for cell in every for number in (cell.rate, cell.smoothed)]
+
+
+def top_of_groups(series: Series) -> float:
+    """The upper end of one scale for all breakdowns of a series, so that they can be compared."""
+    return top_of(numbers_of(series, (cell for cells in series.groups.values() for cell in cells)))
 
 
 def position(value: float, top: float) -> float:
@@ -210,4 +214,4 @@ def _letter(index: int) -> str:
     return chr(ord("a") + index)
 
 
-__all__ = ["Entry", "Mark", "Row", "Stripper", "Strips", "numbers_of", "position", "top_of"]
+__all__ = ["Entry", "Mark", "Row", "Stripper", "Strips", "numbers_of", "position", "top_of", "top_of_groups"]

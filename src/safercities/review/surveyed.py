@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from safercities.model.periods import Recall
 from safercities.review.differences import Difference
-from safercities.review.figures import small
 from safercities.review.rows import Series
 from safercities.review.sections import Maker, Parts
-from safercities.review.strips import Entry, Strips, numbers_of, top_of
-from safercities.review.words import capital
+from safercities.review.strips import Entry, Strips, numbers_of, top_of, top_of_groups
+from safercities.review.words import capital, small
 
 #: Indicators that the first sentence chooses from, in this order.
 LEADING = ("sdg.16.1.4", "sdg.16.1.3", "sdg.16.1.3.physical", "sdg.11.7.2")
@@ -69,7 +68,6 @@ class Told(Maker):
 
     def _facts(self, source: str, its: Sequence[Series]) -> list[tuple[str, str]]:
         texts = self.telling.texts
-        summary = next((one for one in self.data.sources if one.name == source), None)
         numbers = [number for series in its if series.now and (number := series.now.rate) is not None]
         periods = dict.fromkeys(texts.period(series.period) for series in its)
         schemes = dict.fromkeys(
@@ -80,7 +78,7 @@ class Told(Maker):
         )  # fmt: skip
         most = max((number.n for number in numbers if number.n is not None), default=0)
         facts = [
-            (texts.gettext("Speaks for"), texts.lookup(summary.population) if summary is not None else ""),
+            (texts.gettext("Speaks for"), self.telling.population(its[0])),
             (texts.gettext("Interviews of"), ", ".join(periods)),
             (texts.gettext("Interviewed"), texts.number(most) if most else ""),
             (
@@ -126,7 +124,7 @@ class Told(Maker):
 
     def groups(self, series: Series, found: Sequence[Difference]) -> Parts | None:
         """The breakdowns of one indicator: clear differences in words, then every group."""
-        tables = list(self.group_tables(series, top_of(numbers_of(series))))
+        tables = list(self.group_tables(series, top_of_groups(series)))
         if not tables:
             return None
         texts = self.telling.texts
@@ -179,7 +177,7 @@ class Told(Maker):
         for level, cells in levels.items():
             hidden = sum(cell.rate is not None and cell.rate.withheld for cell in cells)
             short.append(self._shown_of(self.words.level(level), len(cells) - hidden, len(cells)))
-        tables = list(self.place_tables(series, top_of(numbers_of(series))))
+        tables = list(self.place_tables(series, top_of(numbers_of(series, series.places))))
         return Parts(self.words.indicator(series.indicator), "; ".join(short), [], tables)
 
     def _shown_of(self, level: str, shown: int, n: int) -> str:

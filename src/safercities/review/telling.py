@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from safercities.review.i18n import Texts
 from safercities.review.rows import Cell, Number, Series
-from safercities.review.words import Words, digits_for
+from safercities.review.words import Words, digits_for, small
 
 #: Flags that publication rules withhold, or warn, for.
 REASONS = (
@@ -179,6 +179,11 @@ class Telling:
         found = schemes().get(name)
         return self.texts.lookup(found.label) if found is not None else name
 
+    def population(self, series: Series) -> str:
+        """Whom a survey speaks for, as its source says."""
+        found = next((one.population for one in self.words.data.sources if one.name == series.source), "")
+        return self.texts.lookup(found) if found else ""
+
     # -- sentences -------------------------------------------------------------------------------------------------
 
     def sentence(self, series: Series) -> str:
@@ -187,8 +192,11 @@ class Telling:
         number = cell.shown(rate=True) if cell is not None else None
         if number is None or cell is None:
             return ""
+        label, population = self.words.indicator(series.indicator), self.population(series)
+        if population:
+            label = self.texts.gettext("{label} ({population})", label=label, population=small(population))
         values = {
-            "label": self.words.indicator(series.indicator),
+            "label": label,
             "value": self.value(number),
             "n": self.texts.number(number.n or 0),
             "period": self.texts.period(series.period),

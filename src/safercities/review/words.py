@@ -300,3 +300,8 @@ def digits_for(value: float, unit: str) -> int:
 def capital(text: str) -> str:
     """A text with its first letter large."""
     return text[:1].upper() + text[1:]
+
+
+def small(label: str) -> str:
+    """A label within a sentence: its first letter small, unless it is an abbreviation."""
+    return label if label.isupper() else label[:1].lower() + label[1:]

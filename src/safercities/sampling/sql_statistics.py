@@ -56,7 +56,7 @@ def draft(table: SqlTable, name: str, by: str | None, asked: str | None, missing
     counts, gap = f"({asks}) AND NOT ({unknown})", f"({asks}) AND ({unknown})"
     if missing == "no":
         counts, gap = asks, "1 = 0"
-        x, d = f"CASE WHEN {unknown} THEN 0E0 ELSE {x} END", d and f"COALESCE({d}, 0E0)"
+        x, d = f"COALESCE({x}, 0E0)", d and f"COALESCE({d}, 0E0)"
 
     def where(condition: str, text: str) -> Value:
         return table.value(f"CASE WHEN {condition} THEN {text} END")
