@@ -263,3 +263,13 @@ def test_values_per_so_many_people(per, unit):
 def test_a_ratio_over_nothing_has_no_value():
     row = survey({"x": [1.0, 2.0, 0.0], "d": [0.0, 0.0, 0.0]}).ratio("x", "d").only()
     assert (row["value"], row["se"], row["obs_status"], row["n"]) == (None, None, "M", 3)
+
+
+def test_a_number_that_cannot_be_negative_has_no_limit_below_0():
+    table = columns() | {"rare": np.where(np.arange(240) % 80 == 0, 1.0, 0.0)}
+    row = survey(table, **PLAIN).total("rare").only()
+    assert row["value"] - 1.9 * row["se"] < 0 < row["lower"] < row["value"] < row["upper"]
+    assert "interval on the logarithm" in row["note"]
+    below = survey(table | {"change": table["rare"] - 0.01}, **PLAIN).total("change").only()
+    assert below["lower"] < 0  # what can be negative keeps Student's limits
+    assert not below["note"]

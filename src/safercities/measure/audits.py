@@ -309,7 +309,7 @@ def _flags(placed: Floats, known: Floats, rejected: float) -> list[str]:
 
 def _own_flags(field: str) -> str:
     """Flags of the mean that say something of points; those of its interval are not used, as it is not shown."""
-    return " ".join(flag for flag in field.split() if flag not in ("zero_or_full", "lonely_psu"))
+    return " ".join(flag for flag in field.split() if flag not in ("zero_or_full", "lonely_psu", "no_spread"))
 
 
 def _notes(value: Floats, n: Floats, answered: Floats) -> list[str]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 #: A smaller share of usable answers is flagged.
 ANSWERED_ENOUGH = 0.95
 LINEARISED = "Taylor linearisation"
+ON_LOGARITHM = "interval on the logarithm: Student's would reach below 0"
 NAMES = {
     "korn-graubard": "Korn–Graubard",
     "logit": "logit",
@@ -106,7 +107,7 @@ def _table(parts: Sequence[_Part], dimensions: Sequence[str], shown: Presentatio
     deff = joined(lambda p: p.result.deff)
     seen = np.where(psus == 1, np.nan, se)  # from one sampling unit nothing is known of the spread between them
     made = _intervals(parts, sizes, kinds, value, seen, n, positive, df, elsewhere, deff, shown)
-    lower, upper, effective, one_sided = made
+    lower, upper, effective, one_sided, on_logarithm = made
     answered = n / np.maximum(n + joined(lambda p: p.result.unanswered), 1)
     flags = (
         np.where(one_sided, BIT["zero_or_full"], 0)
@@ -139,7 +140,7 @@ def _table(parts: Sequence[_Part], dimensions: Sequence[str], shown: Presentatio
         "obs_status": pa.array(status.tolist(), pa.string()),
         "quality": pa.array(words(flags), pa.string()),
         "verdict": pa.array([one or None for one in verdict.tolist()], pa.string()),
-        "note": pa.array(reasons, pa.string()),
+        "note": pa.array(_notes(reasons, on_logarithm), pa.string()),
         "coverage": answered,
     }
     columns["scheme"] = pa.array([one or None for one in schemes], pa.string())
@@ -163,11 +164,12 @@ def _intervals(
     elsewhere: Floats,
     deff: Floats,
     shown: Presentation,
-) -> tuple[Floats, Floats, Floats, NDArray[np.bool_]]:
-    """Limits, effective sizes, and where only one limit says something."""
+) -> tuple[Floats, Floats, Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Limits, effective sizes, where only one limit says something, and where limits are the logarithm's."""
     share = kinds == "proportion"
-    made = intervals.student_interval(value, se, df, level=shown.level)
-    lower, upper = made
+    lower, upper = intervals.student_interval(value, se, df, level=shown.level)
+    below = _below_nothing(parts, sizes, value, lower)
+    lower[below], upper[below] = intervals.log_interval(value[below], se[below], df[below], level=shown.level)
     own = np.where(deff > 0, deff, np.where(elsewhere > 0, elsewhere, 1.0))
     effective = n / own
     one_sided = np.zeros(len(value), dtype=bool)
@@ -187,7 +189,20 @@ def _intervals(
     if still.any():
         lower[still], upper[still] = _without_spread(parts, sizes, positive, effective, still, shown.level)
         one_sided |= still & np.isfinite(upper)
-    return lower, upper, effective, one_sided
+    return lower, upper, effective, one_sided, below
+
+
+def _notes(reasons: Sequence[str], on_logarithm: NDArray[np.bool_]) -> list[str]:
+    notes = list(reasons)
+    for at in np.flatnonzero(on_logarithm).tolist():
+        notes[at] = "; ".join(part for part in (notes[at], ON_LOGARITHM) if part)
+    return notes
+
+
+def _below_nothing(parts: Sequence[_Part], sizes: Sequence[int], value: Floats, lower: Floats) -> NDArray[np.bool_]:
+    """Where Student's lower limit is less than nothing, of numbers that cannot be: the logarithm's limits stand there."""
+    never = np.repeat([part.statistic.kind != "proportion" and not part.statistic.negative for part in parts], sizes)
+    return np.asarray(never & (value > 0) & (lower < 0))
 
 
 def _without_spread(
