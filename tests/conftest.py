@@ -68,11 +68,15 @@ def _group_is_there(pid: int) -> bool:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests run where there is time, but those of Spark in one process, so that there is one cluster."""
+    """Tests run where there is time, but those that share what is dear in one process: one cluster, one drawing."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class OneCluster(LoadScopeScheduling):
+    class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "spark" if "spark" in nodeid else nodeid
+            if "spark" in nodeid:
+                return "spark"
+            if "test_coverage.py" in nodeid:  # the population is the last of the parameters
+                return f"coverage of {nodeid.rpartition('-')[2].rpartition('[')[2]}"
+            return nodeid
 
-    return OneCluster(config, log) if config.getvalue("dist") == "load" else None
+    return Together(config, log) if config.getvalue("dist") == "load" else None

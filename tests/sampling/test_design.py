@@ -159,8 +159,10 @@ def test_quantiles_equal_to_r():
 
 def test_respondents_of_weight_0_count_for_nothing_but_their_psu_stays():
     # R 4.2.2, survey 4.1.1: d <- data.frame(h=rep(1:2,each=6), c=rep(1:6,each=2), w=c(1,2,3,4,0,0,2,1,4,3,5,0),
-    # y=c(1,4,2,8,5,7,1,4,2,8,5,7)); s <- svydesign(ids=~c, strata=~h, weights=~w, data=d); svymean(~y,s); svytotal(~y,s)
-    table = {"h": [1] * 6 + [2] * 6, "c": [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6], "w": [1, 2, 3, 4, 0, 0, 2, 1, 4, 3, 5, 0]}
+    # y=c(1,4,2,8,5,7,1,4,2,8,5,7)); s <- svydesign(ids=~c, strata=~h, weights=~w, data=d)
+    # svymean(~y, s); svytotal(~y, s)
+    table = {"h": [1] * 6 + [2] * 6, "c": [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]}
+    table["w"] = [1, 2, 3, 4, 0, 0, 2, 1, 4, 3, 5, 0]
     design = survey(table | {"y": [1, 4, 2, 8, 5, 7, 1, 4, 2, 8, 5, 7]}, weight="w", strata="h", psu="c")
     mean, total = design.mean("y").only(), design.total("y").only()
     assert (mean["value"], mean["se"]) == (pytest.approx(4.4, rel=1e-10), pytest.approx(0.54938511082846053, rel=1e-10))
@@ -273,3 +275,15 @@ def test_a_number_that_cannot_be_negative_has_no_limit_below_0():
     below = survey(table | {"change": table["rare"] - 0.01}, **PLAIN).total("change").only()
     assert below["lower"] < 0  # what can be negative keeps Student's limits
     assert not below["note"]
+
+
+def test_statistics_of_other_respondents_never_share_their_sums():
+    table = columns()
+    table["den"] = np.where(np.arange(240) % 7 == 0, np.nan, table["den"])
+    table["y"] = np.where(np.arange(240) % 5 == 0, np.nan, table["y"])
+    design = survey(table, **PLAIN)
+    mean, ratio = design.statistics("mean", "y"), design.statistics("ratio", "y", denominator="den")
+    together = {one.kind: result for cells, one, result in design.results([*mean, *ratio], [("sex",)])}
+    for kind, alone in (("mean", design.mean("y", ["sex"])), ("ratio", design.ratio("y", "den", ["sex"]))):
+        assert together[kind].value.tolist() == pytest.approx(alone.table.column("value").to_pylist(), rel=1e-14)
+        assert together[kind].n.tolist() == alone.table.column("n").to_pylist()

@@ -200,7 +200,7 @@ def _notes(reasons: Sequence[str], on_logarithm: NDArray[np.bool_]) -> list[str]
 
 
 def _below_nothing(parts: Sequence[_Part], sizes: Sequence[int], value: Floats, lower: Floats) -> NDArray[np.bool_]:
-    """Where Student's lower limit is less than nothing, of numbers that cannot be: the logarithm's limits stand there."""
+    """Where Student's lower limit is below 0, of numbers that cannot be: the logarithm's limits stand there."""
     never = np.repeat([part.statistic.kind != "proportion" and not part.statistic.negative for part in parts], sizes)
     return np.asarray(never & (value > 0) & (lower < 0))
 

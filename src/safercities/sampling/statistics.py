@@ -131,13 +131,13 @@ def statistic(
         wrong = int(np.sum((x != 0) & (x != 1)))
         raise SafercitiesError(problem("survey-not-zero-one", file=file, column=name, name=name, rows=wrong))
     label = name + (f" among {among_name}" if among is not None else "") + (f" {missing}" if missing != "omit" else "")
+    label += f" by {by_name}" if by is not None else ""
     whole = f"weights:{among_name}:{'' if rows is None or (among is not None and known.all()) else label}"
     base = Variable(whole, rows, w)
     positive = np.flatnonzero(x > 0) if rows is None else rows[x > 0]
     if by is not None:
         ratio = by if rows is None else by[rows]
-        label, d = f"{label} by {by_name}", Variable(f"x:{by_name} for {label}", rows, w * ratio)
-        binary = False
+        d, binary = Variable(f"x:{by_name} for {label}", rows, w * ratio), False
     else:
         ratio, d = None, base
     variable = Variable(f"x:{label}", positive, weights[positive]) if binary else Variable(f"x:{label}", rows, w * x)

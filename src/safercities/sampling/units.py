@@ -115,6 +115,23 @@ class Units:
             total += deviations @ deviations.T * self._factor(members[None, :], stage)
         return total
 
+    def deviations(self, influence: Floats, members: Floats) -> Floats:
+        """Deviations of each PSU from its stratum, scaled: products of theirs add up to the first stage's covariance.
+
+        Parameters
+        ----------
+        influence, members
+            As in `covariance`, but members of each statistic; shapes (statistics, units).
+
+        Returns
+        -------
+        Floats
+            Shape (statistics, PSUs).
+        """
+        stage = self.stages[0]
+        factor = np.sqrt(self._factor(members, stage))
+        return self._deviations(self._at(influence, stage), stage) * np.reshape(factor, (-1, 1))
+
     def variances(
         self, totals: Floats, members: Floats, value: Floats | None = None, below: Floats | None = None
     ) -> Floats:
