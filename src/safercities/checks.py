@@ -86,12 +86,29 @@ def check_survey(observatory: Observatory, name: str) -> Iterator[Problem]:
         If a stratum has one PSU and no rule is chosen, the weights cannot be tied to the margins, or an answer is of
         another kind than its role.
     """
-    try:
+    spec = observatory.spec.sources[name]
+    assert isinstance(spec, SurveySpec)  # noqa: S101 - the caller chooses
+    with as_written(spec):
         source = observatory.survey_source(name)
         yield from map(_in_settings, source.problems(list(_asked(observatory))))
         yield from map(_in_settings, _more_than_live(observatory, source))
+
+
+@contextmanager
+def as_written(spec: SurveySpec) -> Iterator[None]:
+    """Name the columns of a survey in errors as its file does, not as its records do."""
+    names = {"weight": spec.weight, "stratum": spec.strata, "psu": spec.psu}
+    names |= {f"unit_{number}": name for number, name in enumerate(spec.stages, start=2)}
+    names |= {f"fpc_{number}": name for number, name in enumerate(spec.fpc, start=1)}
+
+    def written(found: Problem) -> Problem:
+        name = names.get(found.column or "", found.column)
+        return _in_settings(replace(found, column=name) if isinstance(name, str) else found)
+
+    try:
+        yield
     except SafercitiesError as error:
-        raise SafercitiesError(map(_in_settings, error.problems)) from None
+        raise type(error)(map(written, error.problems)) from None
 
 
 def _in_settings(found: Problem) -> Problem:
@@ -172,6 +189,21 @@ def check_sources(observatory: Observatory, definition: Indicator) -> Iterator[P
             "indicator-without-source", file=config.FILE, column=column, indicator=code, acts=acts, units=units
         )
         yield made
+
+
+def refuse_unanswered(
+    observatory: Observatory, definitions: Iterable[Indicator], stop: type[SafercitiesError] = SafercitiesError
+) -> None:
+    """What `check` warns of stops who asks for these indicators by name.
+
+    Raises
+    ------
+    stop
+        With an error for each indicator that no source can answer.
+    """
+    lacking = [found for one in definitions for found in check_sources(observatory, one)]
+    if lacking:
+        raise stop(replace(one, kind=replace(one.kind, severity=Severity.ERROR), column=None) for one in lacking)
 
 
 def _lacking(observatory: Observatory, definition: Indicator) -> Iterator[str]:

@@ -205,12 +205,11 @@ class Observatory:
         UsageError
             If an indicator or breakdown is not known.
         SafercitiesError
-            If an input cannot be used, or nothing fits.
+            If an input cannot be used, or no source can answer an indicator of `codes`.
         """
         from safercities.indicators.catalogue import indicator
 
-        if lacking := [p for code in codes for p in checks.check_sources(self, indicator(code))]:
-            raise SafercitiesError(lacking)
+        checks.refuse_unanswered(self, map(indicator, codes))
         asked = [indicator(code) for code in (codes or self.spec.measure.indicators)]
         breakdowns = self.spec.measure.by if by is None else _as_breakdowns(by)
         if wrong := list(checks.check_breakdowns(self, breakdowns)):
@@ -255,18 +254,21 @@ class Observatory:
         has = {"place", *(info.name for info in self.collect(name).dimensions)}
         mine = [combination for combination in by if set(combination) <= has]
         if isinstance(spec, SurveySpec):
-            return self._measure_survey(definitions, name, mine)
+            return self._measure_survey(definitions, name, spec, mine)
         if isinstance(spec, AuditsSpec):
             return self._measure_audits(definitions, name, mine, period)
         (definition,) = definitions
         return self._measure_counts(definition, name, mine, period)
 
-    def _measure_survey(self, definitions: Sequence[Indicator], name: str, by: Sequence[Sequence[str]]) -> Estimates:
+    def _measure_survey(
+        self, definitions: Sequence[Indicator], name: str, spec: SurveySpec, by: Sequence[Sequence[str]]
+    ) -> Estimates:
         from safercities.measure.small_areas import fay_herriot_rows
         from safercities.measure.surveys import measure_surveys
 
         level = self.spec.measure.level
-        direct = measure_surveys(definitions, self.survey_source(name), by=by, level=level)
+        with checks.as_written(spec):
+            direct = measure_surveys(definitions, self.survey_source(name), by=by, level=level)
         if not self.spec.measure.smooth:
             return direct
         units = {one.code: one.unit(one.on()) for one in definitions}
@@ -362,8 +364,7 @@ class Observatory:
         from safercities.measure.surveys import survey_contrasts
 
         definition = indicator(code)
-        if lacking := list(checks.check_sources(self, definition)):
-            raise UsageError(lacking)
+        checks.refuse_unanswered(self, [definition], UsageError)
         names = [by] if isinstance(by, str) else list(by)
         base = [against] if isinstance(against, str) else against
         found = []
@@ -371,8 +372,48 @@ class Observatory:
             if isinstance(self.spec.sources[name], SurveySpec):
                 source = self.survey_source(name)
                 level = self.spec.measure.level
-                found += survey_contrasts(definition, source, names, wave=wave, against=base, level=level)
+                with checks.as_written(source.spec):
+                    found += survey_contrasts(definition, source, names, wave=wave, against=base, level=level)
         return found
+
+    def changes(
+        self, code: str, by: str | Sequence[str] | None = None, *, waves: tuple[str, str] | None = None
+    ) -> list[Contrast]:
+        """How an indicator changed between two waves of a survey, with the covariance that the same units give them.
+
+        Parameters
+        ----------
+        code
+            Code of an indicator that surveys answer.
+        by
+            Dimensions of the groups, each compared with itself; default: everybody.
+        waves
+            Two interview periods; default: the last two of each survey that has two.
+
+        Returns
+        -------
+        list of Contrast
+            The later wave less the earlier one, in the indicator's unit; `one` and `other` hold the wave as `period`.
+
+        Raises
+        ------
+        UsageError
+            If no survey answers the indicator, none has two waves, there is no such breakdown or wave, or the
+            definition changed between them.
+        """
+        from safercities.indicators.catalogue import indicator
+        from safercities.measure.changes import wave_contrasts
+
+        definition = indicator(code)
+        checks.refuse_unanswered(self, [definition], UsageError)
+        names = [by] if isinstance(by, str) else list(by or ())
+        surveys = [name for name in self.sources_for(definition) if isinstance(self.spec.sources[name], SurveySpec)]
+        if not surveys:
+            raise UsageError(problem("indicator-not-of-survey", indicator=code, of=definition.on().made_of))
+        sources = [self.survey_source(name) for name in surveys]
+        several = [source for source in sources if waves is not None or len(source.waves) > 1] or sources
+        level = self.spec.measure.level
+        return [one for source in several for one in wave_contrasts(definition, source, waves, names, level)]
 
     @cached_property
     def _neighbours(self) -> Mapping[str, Sequence[str]]:

@@ -33,7 +33,7 @@ def test_yes_and_everything_else_is_no():
     got, ledger, _ = read({"p": ["1", "2", "other", None, " 1 "]}, victim={"column": "p", "yes": [1]})
     assert got["victim"] == [1, 0, 0, None, 1]
     assert said(ledger) == [("answers-missing", 5, "p", 1)]
-    assert "20.0%" in ledger.problems[0].what
+    assert "20.0 % of those who were asked" in ledger.problems[0].what
 
 
 def test_with_no_any_other_value_is_an_error_with_its_place():
@@ -132,10 +132,13 @@ class TestNotAsked:
         assert answers["victim"].asked is None
         assert said(ledger) == [
             ("answer-though-not-asked", 5, "p2", 1),
-            ("answers-missing", 6, "p2", 2),
+            ("answers-missing", 7, "p2", 1),
             ("answers-missing", 6, "p1", 1),
+            ("answers-filter-missing", 6, None, 1),
         ]
-        assert "40.0%" in ledger.problems[1].what  # two of the five who were asked
+        assert "25.0 % of those who were asked" in ledger.problems[1].what  # one of the four who surely were
+        assert "reported (40.0 %)" in ledger.problems[3].what  # two of the five who were, or may have been
+        assert answers["reported"].unsure.tolist() == [False] * 4 + [True, False]
 
     def test_the_answer_is_known(self):
         how = {"column": "p2", "yes": [1], "no": [2], "asked_if": "victim", "not_asked": "no"}
@@ -160,10 +163,42 @@ class TestNotAsked:
         assert answers["c"].asked.tolist() == [True, False, False, True]
         assert got["c"] == [1, None, None, None]
         assert [(p.code, p.column, p.rows) for p in ledger.problems] == [
-            ("answers-missing", "c", 1),
-            ("answers-missing", "b", 1),
             ("answers-missing", "a", 1),
+            ("answers-filter-missing", None, 1),
         ]
+        assert "b (33.3 %)" in ledger.problems[1].what
+        assert "c (50.0 %)" in ledger.problems[1].what
+
+
+class TestFew:
+    """Up to 5 % without an answer: one note for all questions of a source."""
+
+    yes_no = {"yes": [1], "no": [2]}  # noqa: RUF012
+
+    @staticmethod
+    def lacking(*rows, size=40):
+        return [None if row in rows else 1 + row % 2 for row in range(size)]
+
+    def test_one_question_is_named(self):
+        _, ledger, _ = read({"p": self.lacking(3)}, victim={"column": "p", **self.yes_no})
+        assert said(ledger) == [("answers-few", 5, "p", 1)]
+        assert ledger.problems[0].what == "up to 2.5 % of the answers to victim are missing or cannot be used"
+
+    def test_several_are_counted_by_their_columns(self):
+        columns = {"p": self.lacking(3), "q": self.lacking(3, 9), "r": self.lacking(1, 2, 3)}
+        how = {name: {"column": name, **self.yes_no} for name in columns} | {"again": {"column": "p", **self.yes_no}}
+        _, ledger, _ = read(columns, **how)
+        assert said(ledger) == [("answers-missing", 3, "r", 3), ("answers-few", 5, None, 2)]
+        assert ledger.problems[0].what == "7.5 % of those who were asked gave no usable answer to r"
+        assert ledger.problems[1].what.startswith("up to 5.0 % of the answers to 2 questions")
+
+    def test_a_little_of_both_is_said_where_it_is_much_together(self):
+        """3 of 40 are missing: 1 of the 38 who were asked, and 2 who did not answer the question before."""
+        columns = {"p": [None, None, *[1] * 38, *[2] * 40], "q": [None, None, None, *[1] * 37, *[None] * 40]}
+        how = {"reported": {"column": "q", "asked_if": "victim", **self.yes_no}}
+        _, ledger, _ = read(columns, victim={"column": "p", **self.yes_no}, **how)
+        assert said(ledger) == [("answers-filter-missing", 2, None, 2), ("answers-few", 2, "p", 2)]
+        assert "reported (7.5 %)" in ledger.problems[0].what
 
 
 def test_nobody_answered_is_a_warning():
@@ -224,6 +259,7 @@ def test_every_row_is_yes_no_or_nothing_and_all_of_nothing_is_said(cells):
     got, ledger, _ = read({"p": pa.array(cells, pa.string())}, victim=how)
     expected = {"1": 1, "1.0": 1, "2": 0, "3": 0}
     assert got["victim"] == [expected.get(cell) for cell in cells]
-    counted = sum(p.rows for p in ledger.problems if p.code in ("answers-missing", "answers-none"))
+    said = ("answers-missing", "answers-none", "answers-few")
+    counted = sum(p.rows for p in ledger.problems if p.code in said)
     assert counted == sum(value is None for value in got["victim"])
     assert sum(p.rows for p in ledger.problems if p.code == "answer-unexpected") == cells.count("x")

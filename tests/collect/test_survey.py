@@ -186,10 +186,19 @@ class TestUnits:
         text = table("w,h,c,p", "1,North,7,1", "1,North,8,1", "1,South,7,1", "1,East,7,1", "1,South,9,1")
         (problem,) = refused(survey, text, strata="h", psu="c")
         assert (problem.code, problem.row, problem.column) == ("psu-two-strata", 4, "c")
-        assert "the PSU 7 lies in several strata: North (row 2), South (row 4)" in problem.what
+        assert problem.what == "1 PSU lies in several strata: 7 in North (row 2), South (row 4)"
         assert "nested = true" in problem.todo
         got = survey(text, strata="h", psu="c", nested=True)
         assert got.table.column("psu").to_pylist() == ["North / 7", "North / 8", "South / 7", "East / 7", "South / 9"]
+
+    def test_where_nested_was_forgotten_there_is_one_error(self, survey):
+        rows = [f"1,{stratum},{psu},1" for stratum in ("North", "South") for psu in range(1, 21)]
+        (problem,) = refused(survey, table("w,h,c,p", *rows), strata="h", psu="c")
+        assert problem.what == (
+            "20 PSUs lie in several strata: 1 in North (row 2), South (row 22); 2 in North (row 3), South (row 23); "
+            "3 in North (row 4), South (row 24); …"
+        )
+        assert "North" not in problem.masked.what
 
     def test_a_rejected_row_puts_no_psu_into_a_second_stratum(self, survey):
         got = survey(table("w,h,c,p", "1,North,7,1", "x,South,7,1"), strata="h", psu="c")
@@ -539,7 +548,7 @@ class TestRealSurveys:
             },
         )
         assert (got.rows_read, got.table.num_rows, got.rows_rejected) == (24_465, 24_465, 0)
-        assert problems(got, "answers-missing") == [(67, "P3_1_1", 253)]
+        assert problems(got, "answers-few") == [(67, "P3_1_1", 253)]
         assert got.table.column("answer_crime_rose").null_count == 239 + 14
         weight, answer = (got.table.column(name).to_numpy() for name in ("weight", "answer_disorder"))
         # svymean(~VA_DC, …, weights = ~Fact_Hog)

@@ -163,6 +163,30 @@ def test_a_mean_is_no_better_than_its_worst_part() -> None:
     assert (row["quality"], row["obs_status"], row["verdict"]) == ("few_cases clipped", "U", "withhold")
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "status"),
+    [("A", "I", "I"), ("I", "U", "U"), ("P", "A", "P"), ("A", None, None), ("U", None, "U"), ("A", "E", None)],
+)
+def test_the_status_of_a_mean_is_that_of_its_worst_part(one: str, other: str | None, status: str | None) -> None:
+    """I: of a model for small areas; None: nothing is said."""
+    row = weighted_mean({"a": part(80.0, obs_status=one), "b": part(40.0, obs_status=other)}, WEIGHTS).only()
+    assert row["obs_status"] == status
+
+
+def test_a_part_that_cannot_exist_leaves_no_value() -> None:
+    """M: nobody of a survey is in that group."""
+    parts = {"a": part(80.0, obs_status="A", verdict="publish"), "b": part(None, obs_status="M")}
+    row = weighted_mean(parts, WEIGHTS).only()
+    assert (row["value"], row["obs_status"], row["verdict"]) == (None, "O", None)
+    assert scaled(make(None, obs_status="M"))["obs_status"] == "M"
+
+
+@pytest.mark.parametrize(("other", "verdict"), [(None, None), ("publish", "publish"), ("warn", "warn")])
+def test_a_mean_may_be_published_only_if_the_rules_say_it_of_all_parts(other: str | None, verdict: str | None) -> None:
+    row = weighted_mean({"a": part(80.0, verdict="publish"), "b": part(40.0, verdict=other)}, WEIGHTS).only()
+    assert row["verdict"] == verdict
+
+
 @pytest.mark.parametrize("name", ["place", "period", "source", "sex", "version"])
 def test_rows_that_differ_never_come_together(name: str) -> None:
     made = weighted_mean({"a": part(80.0), "b": part(40.0, **{name: "1999" if name == "period" else "F"})}, WEIGHTS)

@@ -123,6 +123,14 @@ def test_what_the_rules_say_of_the_survey_holds_for_the_quotient() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("recorded", "surveyed", "status"), [("P", "A", "P"), ("A", "I", "I"), ("U", "I", "U"), ("A", None, "A")]
+)
+def test_the_status_is_the_worse_of_the_two(recorded: str, surveyed: str | None, status: str) -> None:
+    row = measure(police(obs_status=recorded), told(obs_status=surveyed)).only()
+    assert row["obs_status"] == status
+
+
 def test_places_periods_and_breakdowns_must_be_the_same() -> None:
     for other in ({"place": "y"}, {"period": "2022"}, {"sex": "F"}):
         assert len(measure(police(), told(**other))) == 0

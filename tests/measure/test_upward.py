@@ -144,6 +144,28 @@ def test_flags_that_stay_true_are_kept_and_few_cases_are_judged_anew() -> None:
     assert (row["quality"], row["obs_status"]) == ("few_cases", "U")
 
 
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"obs_status": "P"}, "P"),
+        ({"obs_status": "U", "quality": "no_spread"}, "U"),
+        ({"obs_status": "U", "quality": "few_cases"}, "A"),
+        ({"obs_status": "U", "verdict": "withhold", "quality": "few_positive"}, "U"),
+        ({"obs_status": None, "verdict": "publish"}, "A"),
+        ({"obs_status": "I"}, "I"),
+    ],
+)
+def test_the_status_of_a_whole_is_the_worst_of_its_members(more: dict[str, Any], status: str) -> None:
+    rows = [*make({"p1": 10.0, "p2": 20.0}, obs_status="A"), *make({"p3": 1.0}, **more)]
+    assert aggregate(Estimates.from_rows(rows), TREE, people(), "country").only()["obs_status"] == status
+
+
+def test_a_member_without_a_value_says_nothing_of_the_status() -> None:
+    rows = [*make({"p1": 10.0, "p2": 20.0}, obs_status="A"), *make({"p3": None}, obs_status="M")]
+    row = aggregate(Estimates.from_rows(rows), TREE, people(), "country").only()
+    assert (row["obs_status"], row["value"]) == ("A", 15.0)
+
+
 def test_smoothed_rows_and_other_levels_are_left_out() -> None:
     rows = [
         *make({"p1": 10.0, "p2": 10.0, "p3": 10.0}),

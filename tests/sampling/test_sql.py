@@ -209,6 +209,15 @@ def test_every_design_is_the_one_in_memory(name: str) -> None:
         )
 
 
+def test_a_psu_of_weight_0_stays_in_the_sample() -> None:
+    table = small(w=[1.5, 2.0, 1.0, 4.0, 0.0, 0.0, 2.0, 2.5], c=[1, 1, 2, 2, 3, 3, 4, 5])
+    described = {"weight": "w", "psu": "c", "strata": "h"}
+    with Duck() as engine:
+        ours, theirs = survey(table, **described, engine=engine), survey(table, **described)
+        assert (ours.n, ours.df) == (theirs.n, theirs.df) == (6, 2)
+        alike(theirs.total("y", [(), ("home",)]).to_arrow(), ours.total("y", [(), ("home",)]).to_arrow(), 1e-12)
+
+
 WRONG: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "weight missing": ({"w": [None, 1.0] * 4}, {}),
     "weight not a number": ({"w": [float("nan"), 1.0] * 4}, {}),

@@ -17,6 +17,10 @@ from safercities.collect.file_spec import Scalar
 from safercities.collect.survey_spec import VariableFrom
 from safercities.model.errors import Problem, SafercitiesError, problem
 
+#: From this share on a question's missing answers are said of it alone; estimates then carry a flag.
+MANY = 0.05
+#: Questions that a note on several of them names.
+_NAMED = 5
 #: What programs write into a text file where a cell is empty: R, pandas, SAS, Excel, SQL.
 NOTHING = ("na", "<na>", "n/a", "#n/a", "nan", "null", ".")
 
@@ -30,15 +34,18 @@ class Answer:
     values
         1 yes, 0 no, or the number; NaN where there is no usable answer; shape (rows,).
     asked
-        Whether the question was put to the respondent; None where everybody was asked.
+        Whether the question was, or may have been, put to the respondent; None where everybody was asked.
+    unsure
+        Where that is not known: the answer that decides it is missing, and so is this one.
     """
 
     values: Floats
     asked: Bools | None = None
+    unsure: Bools | None = None
 
     @property
     def missing(self) -> Bools:
-        """Rows that should hold an answer and have none that can be used."""
+        """Rows that should hold an answer, or may, and have none that can be used."""
         lacking = np.isnan(self.values)
         return lacking if self.asked is None else lacking & self.asked
 
@@ -228,16 +235,19 @@ def _asked(
     if deciding.asked is not None:
         out |= np.isnan(deciding.values) & ~deciding.asked
     skipped = out & missing
+    unsure = np.isnan(deciding.values) & ~out & missing
     answered = out & ~missing & ~ledger.rejected
     ledger.note("answer-though-not-asked", answered, how.column, role=role, asked_if=how.asked_if)
-    return Answer(np.where(skipped, 0.0 if how.not_asked == "no" else np.nan, values), ~skipped)
+    return Answer(np.where(skipped, 0.0 if how.not_asked == "no" else np.nan, values), ~skipped, unsure)
 
 
 def _look(ledger: Ledger, variables: Mapping[str, VariableFrom], answers: Mapping[str, Answer]) -> None:
     """Say how many answers are missing, and refuse where the variable says so."""
     refused: list[Problem] = []
+    few: list[_Gap] = []
+    filtered: list[_Gap] = []
+    kept = ~ledger.rejected
     for role, how in variables.items():
-        kept = ~ledger.rejected
         missing = answers[role].missing & kept
         if not missing.any():
             continue
@@ -246,11 +256,71 @@ def _look(ledger: Ledger, variables: Mapping[str, VariableFrom], answers: Mappin
         elif np.isnan(answers[role].values[kept]).all():
             ledger.note("answers-none", missing, how.column, role=role)
         else:
-            asked = answers[role].asked
-            share = missing.sum() / (kept if asked is None else kept & asked).sum()
-            ledger.note("answers-missing", missing, how.column, role=role, share=_percent(share))
+            _sort(ledger, _Gap(role, how.column, answers[role], missing), few, filtered)
     if refused:
         raise SafercitiesError(refused)
+    _note_filtered(ledger, filtered)
+    _note_few(ledger, few)
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """Answers to a question that are missing in rows that are kept."""
+
+    role: str
+    column: str
+    answer: Answer
+    missing: Bools
+
+    @property
+    def unsure(self) -> Bools:
+        """Those of people of whom it is not known whether they were asked."""
+        none = np.zeros(len(self.missing), dtype=bool)
+        return self.missing & (none if self.answer.unsure is None else self.answer.unsure)
+
+    def share(self, which: Bools, of: Bools) -> float:
+        """Share of some of the missing answers among those and all who were asked, in rows of `of`."""
+        asked = of if self.answer.asked is None else of & self.answer.asked
+        return float((which & asked).sum() / max(asked.sum(), 1))
+
+
+def _sort(ledger: Ledger, gap: _Gap, few: list[_Gap], filtered: list[_Gap]) -> None:
+    """Say of a question that many left unanswered; put others with those that are said of together."""
+    kept = ~ledger.rejected
+    refusing = gap.missing & ~gap.unsure
+    share = gap.share(refusing, kept & ~gap.unsure)
+    if share > MANY:
+        ledger.note("answers-missing", refusing, gap.column, role=gap.role, share=_percent(share))
+    if gap.unsure.any() and gap.share(gap.missing, kept) > MANY:
+        filtered.append(gap)
+    elif share <= MANY:
+        few.append(gap)
+
+
+def _note_filtered(ledger: Ledger, gaps: list[_Gap]) -> None:
+    """One note on all questions of which it is not known whether they were put to many."""
+    if not gaps:
+        return
+    kept = ~ledger.rejected
+    each = {gap.column: gap for gap in reversed(gaps)}.values()
+    shares = sorted(((gap.share(gap.missing, kept), gap.role) for gap in each), reverse=True)
+    said = [f"{role} ({_percent(share)})" for share, role in shares[:_NAMED]]
+    said += [f"{len(shares) - _NAMED} more"] if len(shares) > _NAMED else []
+    where = np.any([gap.unsure for gap in gaps], axis=0)
+    ledger.note("answers-filter-missing", where, listed=", ".join(said))
+
+
+def _note_few(ledger: Ledger, gaps: list[_Gap]) -> None:
+    """One note on all questions that few left unanswered."""
+    if not gaps:
+        return
+    kept = ~ledger.rejected
+    most = max(gap.share(gap.missing, kept) for gap in gaps)
+    columns = list(dict.fromkeys(gap.column for gap in gaps))
+    alone = columns[0] if len(columns) == 1 else None
+    questions = gaps[0].role if alone else f"{len(columns)} questions"
+    where = np.any([gap.missing for gap in gaps], axis=0)
+    ledger.note("answers-few", where, alone, questions=questions, share=_percent(most))
 
 
 def _refusals(ledger: Ledger, role: str, how: VariableFrom, missing: Bools) -> list[Problem]:
@@ -261,4 +331,4 @@ def _refusals(ledger: Ledger, role: str, how: VariableFrom, missing: Bools) -> l
 
 
 def _percent(share: float) -> str:
-    return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
+    return f"{max(100 * share, 0.1):.1f} %"

@@ -16,6 +16,8 @@ from safercities.model.errors import Problem, SafercitiesError, problem
 
 #: Between the ids of a unit and of what it lies in.
 _INSIDE = " / "
+#: PSUs in two strata that are named: where `nested` was forgotten it is most of them.
+_EXAMPLES = 3
 
 
 def read_ids(ledger: Ledger, column: str, code: str) -> pa.Array:
@@ -75,24 +77,20 @@ def check_units(ledger: Ledger, spec: SurveySpec, columns: dict[str, pa.Array]) 
     Raises
     ------
     SafercitiesError
-        Naming PSU, both strata, and the first row in each.
+        Naming up to three such PSUs, both strata, and the first row in each.
     """
     if spec.strata is None or spec.psu is None or spec.nested:
         return
     kept = np.flatnonzero(~ledger.rejected)
     differing = _differing(encode(columns["psu"]).index[kept], encode(columns["stratum"]).index[kept])
     if len(differing):
+        pairs = kept[differing[:_EXAMPLES]].tolist()
+        each = [f"{shown(columns['psu'][b].as_py())} in {_both(ledger, a, b, columns['stratum'])}" for a, b in pairs]
+        examples = "; ".join([*each, *(["…"] if len(differing) > len(each) else [])])
+        psus = "1 PSU lies" if len(differing) == 1 else f"{len(differing):,} PSUs lie"
+        row = int(ledger.raw.rows[pairs[0][1]])
         raise SafercitiesError(
-            problem(
-                "psu-two-strata",
-                file=ledger.raw.file,
-                row=int(ledger.raw.rows[other]),
-                column=spec.psu,
-                value=shown(columns["psu"][other].as_py()),
-                other=_both(ledger, one, other, columns["stratum"]),
-                psus=len(differing),
-            )
-            for one, other in kept[differing[:LISTED]].tolist()
+            problem("psu-two-strata", file=ledger.raw.file, row=row, column=spec.psu, value=examples, psus=psus)
         )
 
 

@@ -13,6 +13,7 @@ from safercities.indicators.numerators import Goalposts, Index
 from safercities.indicators.spec import Indicator, Version
 from safercities.measure.members import COUNTED, grouped
 from safercities.measure.rewrite import numbers, replaced
+from safercities.measure.verdicts import STATUSES, VERDICTS, worst
 from safercities.model import quality
 from safercities.model.errors import UsageError, problem
 from safercities.model.estimates import Estimates
@@ -28,7 +29,7 @@ STANDARDISED = "between goalposts"
 OF = "; of: "
 #: Columns of a part that say nothing of the mean of several.
 _OWN = ("n", "n_positive", "denominator", "df", "obs_status", "scheme", "verdict", "coverage", "quality", "note")
-_WORSE = {"obs_status": ("A", "U", "O"), "verdict": ("publish", "warn", "withhold")}
+_WORSE = {"obs_status": STATUSES, "verdict": VERDICTS}
 
 
 def indices(indicator: Indicator, parts: Mapping[str, Estimates]) -> Estimates:
@@ -174,14 +175,14 @@ def weighted_mean(parts: Mapping[str, Estimates], weights: Mapping[str, float]) 
     grid = {name: _grid(numbers(table, name), group, part, (len(first), len(names))) for name in _MEASURED}
     value = grid["value"] @ share
     lacking = [[names[at] for at in np.flatnonzero(np.isnan(row))] for row in grid["value"]]
-    worst = {name: _worst(table, group, len(first), name) for name in ("obs_status", "verdict")}
-    worst["obs_status"] = ["O" if lack else status for lack, status in zip(lacking, worst["obs_status"], strict=True)]
+    said = {name: _worst(table, group, len(first), name) for name in _WORSE}
+    said["obs_status"] = ["O" if lack else status for lack, status in zip(lacking, said["obs_status"], strict=True)]
     heads = table.take(pa.array(first)).drop_columns(["rate", *_OWN])
     shares = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
     method = [f"weighted mean of {shares}{OF}{rates[at]}" for at in first.tolist()]
     return replaced(
         Estimates(heads).table,
-        {**worst, "value": value, **_together(grid, value, share), "method": method},
+        {**said, "value": value, **_together(grid, value, share), "method": method},
         flags=_flags(table, group, len(first)),
         notes=[f"no value: nothing of {', '.join(lack)}" if lack else "" for lack in lacking],
     )
@@ -189,11 +190,10 @@ def weighted_mean(parts: Mapping[str, Estimates], weights: Mapping[str, float]) 
 
 def _worst(table: pa.Table, group: NDArray[np.int64], size: int, name: str) -> list[str | None]:
     """The worst that is said of any part: a mean is no better than what it is made of."""
-    order = _WORSE[name]
-    found = [-1] * size
+    parts: list[list[str | None]] = [[] for _ in range(size)]
     for at, given in zip(group.tolist(), table.column(name).to_pylist(), strict=True):
-        found[at] = max(found[at], order.index(given) if given in order else -1)
-    return [order[rank] if rank >= 0 else None for rank in found]
+        parts[at].append(given)
+    return [worst(given, _WORSE[name]) for given in parts]
 
 
 def _flags(table: pa.Table, group: NDArray[np.int64], size: int) -> list[str]:

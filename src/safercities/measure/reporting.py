@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from safercities.measure.breakdown import joined
 from safercities.measure.members import COUNTED, grouped
+from safercities.measure.verdicts import STATUSES, worst
 from safercities.model import quality
 from safercities.model.errors import UsageError, problem
 from safercities.model.estimates import TOTAL, Estimates
@@ -201,7 +202,7 @@ def _words(pair: dict[str, Any], made: dict[str, float | None], recall: str) -> 
         "scheme": surveyed["scheme"],
         "verdict": surveyed["verdict"],
         "quality": quality.join(recorded["quality"] or "", surveyed["quality"] or ""),
-        "obs_status": "O" if value is None else "U" if "U" in statuses else "A",
+        "obs_status": "O" if value is None else worst(statuses, STATUSES) or "A",
         "note": joined(
             "no value: the survey found no case, or does not say for how many people it stands"
             if value is None

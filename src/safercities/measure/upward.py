@@ -15,6 +15,7 @@ from safercities.measure.members import COUNTED, Denominators, Membership, Weigh
 from safercities.measure.rates import garwood
 from safercities.measure.rewrite import numbers
 from safercities.measure.rows import FEW
+from safercities.measure.verdicts import of_wholes
 from safercities.model import quality
 from safercities.model.errors import UsageError, problem
 from safercities.model.estimates import Estimates, schema
@@ -68,6 +69,8 @@ def aggregate(
     - `coverage` is the share of the denominator of all members, with data or not, that those with data hold. Below
       `gate` the row has no value, `obs_status` O, and a note that says why. Below 1 it is flagged `partial_coverage`,
       and a sum is then one of the members with data only.
+    - `obs_status` is the worst of the members', U where one is not simply to be published (`verdict`); that a member
+      has few cases is judged anew of the whole.
     - Indicator, version, period, breakdown, unit, method and kind of source are never mixed: each makes its own row.
     - Smoothed rows are left out (their errors are not independent), and so are rows of places that did not exist on the
       last day of the period, which the note names.
@@ -282,13 +285,12 @@ def _rows(work: _Work, chosen: Mask, gate: float, ending: str) -> Estimates:
     columns |= _spread(work, weight, below, used, mean, counted)
     flags, notes = _flags(work, used, coverage, given), _notes(work, chosen, coverage, gate, given, ending)
     method = [(SUM if adds else MEAN) + head + ending for adds, head in zip(counted, work.heads("method"), strict=True)]
-    few = np.array(["few_cases" in one.split() or "partial_period" in one.split() for one in flags], dtype=bool)
     texts = {
         "place": work.heads("target"),
         "method": method,
         "quality": flags,
         "note": notes,
-        "obs_status": np.where(given, np.where(few, "U", "A"), "O").tolist(),
+        "obs_status": of_wholes(work.table, work.group, used, flags, given),
     }
     return _table(work, columns, texts, used)
 

@@ -304,16 +304,20 @@ class _Work:
 def _unplaced(work: _Work, states: Mapping[str, _State]) -> Iterator[Problem]:
     """Records outside every boundary of a level. Those without coordinates are told by `collect`."""
     file, rows = work.collected.file, work.rows
+    apart: dict[tuple[int, ...], list[str]] = {}  # rows → levels that they lie outside of
     for level, state in states.items():
         outside = np.flatnonzero(state.why == _OUTSIDE)
         if len(outside) and not (state.why == _PLACED).any():
             hint = work.points.hint(level)
             yield problem("place-all-outside", file=file, rows=len(outside), level=level, hint=hint)
         elif len(outside):
-            # the row says which; the coordinates themselves may be somebody's home, and stay out of messages
-            yield problem("place-outside", file=file, row=int(rows[outside[0]]), rows=len(outside), level=level)
+            apart.setdefault(tuple(outside.tolist()), []).append(level)
         elif len(rows) and not (state.why == _PLACED).any() and not (state.why == _OUTSIDE).any():
             yield problem("place-level-unreachable", file=file, level=level)
+    for which, levels in apart.items():
+        # the row says which; the coordinates themselves may be somebody's home, and stay out of messages
+        said = " or ".join(levels)
+        yield problem("place-outside", file=file, row=int(rows[which[0]]), rows=len(which), level=said)
 
 
 def _disagreeing(work: _Work, states: Mapping[str, _State]) -> Iterator[Problem]:

@@ -43,7 +43,7 @@ def build(
         raise SafercitiesError(problem("survey-one-psu", file=respondents.file, column=psu or ""))
     depth = 2 if not fpc else len(ids)  # without population sizes only the first stage counts
     given: list[Floats | None] = [*sizes, *[None] * (len(ids) - 1 - len(sizes))]
-    units, order, unit = make_units(ids[:depth], given, labels, lonely, file=respondents.file)
+    units, order, unit = make_units(ids[:depth], given, labels, lonely, file=respondents.file, column=strata or "")
     if units.psus == 1 and not (fpc and units.stages[0].scale[0] == 0):
         raise SafercitiesError(problem("survey-one-psu", file=respondents.file, column=psu or ""))
     ordered = _from_sizes(units, given, unit, order) if weights is None else weights[order]

@@ -20,7 +20,9 @@ from safercities.sampling.contrasts import MOST, Contrast, _contrast, _labels, _
 from safercities.sampling.design import Design
 from safercities.sampling.estimators import estimate, influences
 from safercities.sampling.statistics import Statistic
-from safercities.sampling.units import Floats, Ints, Stage
+from safercities.sampling.units import Floats, Ints, Units
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,21 +62,111 @@ def changes(after: Side, before: Side, by: Sequence[str], level: float) -> list[
     ------
     UsageError
         If there are too many groups to compare at once.
+
+    Examples
+    --------
+    >>> from safercities.sampling.design import survey
+    >>> def side(year, robbed):
+    ...     people = {"area": ["a", "a", "b", "b"] * 2, "block": [1, 2, 3, 4] * 2, "robbed": robbed}
+    ...     design = survey(people, strata="area", psu="block")
+    ...     (statistic,) = design.statistics("proportion", "robbed")
+    ...     return Side({"year": year}, design, statistic, {"block 1": 0, "block 2": 1, "block 3": 2, "block 4": 3})
+    >>> (made,) = changes(side("2024", [0, 1, 0, 1, 0, 1, 0, 0]), side("2023", [1, 1, 0, 1, 0, 1, 0, 1]), [], 0.95)
+    >>> made.one, made.difference, round(made.difference_se, 3), round(made.covariance, 3), made.df
+    ({'year': '2024'}, -0.25, 0.177, 0.063, 2.0)
     """
-    groups = [_Groups(side, by) for side in (after, before)]
-    labels = [label for label in groups[0].there if label in groups[1].there]
-    if len(labels) * max(one.units.size for one in groups) > MOST:
+    sides = [_Sample(side, by) for side in (after, before)]
+    labels = [label for label in sides[0].there if label in sides[1].there]
+    if len(labels) * max(one.units.size for one in sides) > MOST:
         raise UsageError(problem("survey-contrasts-many", groups=len(labels), pairs=len(labels)))
     if not labels:
         return []
     common = sorted((after.psus[name], before.psus[name]) for name in after.psus.keys() & before.psus.keys())
     pairs = np.array(common, dtype=np.int64).reshape(-1, 2)
-    first, second = (_Picked(one, labels, level, pairs[:, at]) for at, one in enumerate(groups))
-    replicated = any(one.design.sample.replicates is not None for one in (after, before))
-    covariance = np.zeros(len(labels)) if replicated else (first.deviations * second.deviations).sum(axis=1)
-    df = first.df + second.df - (0 if replicated else _twice(first, second))
-    found = []
-    for number, label in enumerate(labels):
-        codes = dict(zip(by, label, strict=True))
-        se, value, limits = ([one.se[number], one.value[number], one.limits[number]] for one in (first, second))
-    return found
+    _, lead = np.unique(sides[0].units.stages[0].group_of[pairs[:, 0]], return_index=True)  # a PSU of each stratum
+    first, second = (_groups(one, labels, level, pairs[:, at], lead) for at, one in enumerate(sides))
+    covariance, twice = np.zeros(len(labels)), np.zeros(len(labels))
+    if after.design.sample.replicates is None and before.design.sample.replicates is None:
+        covariance = np.einsum("gp,gp->g", first.deviations, second.deviations)
+        twice = (first.psus & second.psus).sum(axis=1) - (first.strata & second.strata).sum(axis=1)
+    return [
+        _contrast(
+            after.statistic.name,
+            {**after.codes, **dict(zip(by, label, strict=True))},
+            {**before.codes, **dict(zip(by, label, strict=True))},
+            (float(first.value[at]), float(second.value[at])),
+            np.array([[first.variance[at], covariance[at]], [covariance[at], second.variance[at]]]),
+            float(first.df[at] + second.df[at] - twice[at]),
+            level,
+            None if first.limits is None or second.limits is None else np.stack([first.limits[at], second.limits[at]]),
+        )
+        for at, label in enumerate(labels)
+    ]
+
+
+class _Sample:
+    """All groups of one sample."""
+
+    def __init__(self, side: Side, by: Sequence[str]) -> None:
+        self.side, self.cells = side, side.design.cells(by)
+        self.result = estimate(side.statistic, self.cells, side.design.sample)
+
+    @property
+    def units(self) -> Units:
+        """The sampling units."""
+        return self.side.design.sample.units
+
+    @cached_property
+    def there(self) -> dict[tuple[str, ...], int]:
+        """Groups with respondents, and the position of each."""
+        labels = _labels(self.cells) if self.cells.axes else [()]
+        return {label: number for number, label in enumerate(labels) if self.result.n[number] > 0}
+
+
+@dataclass(frozen=True, eq=False)
+class _Groups:
+    """The groups that both samples have, in one of them.
+
+    Parameters
+    ----------
+    value, variance, df
+        Shape (groups,).
+    limits
+        Wilson's, of proportions; shape (groups, 2).
+    deviations, psus
+        Of the PSUs that both samples have: their scaled deviations, and whether they hold respondents of the group;
+        shape (groups, PSUs).
+    strata
+        Whether the strata of these PSUs hold respondents of the group; shape (groups, strata).
+    """
+
+    value: Floats
+    variance: Floats
+    df: Floats
+    limits: Floats | None
+    deviations: Floats
+    psus: Mask
+    strata: Mask
+
+
+def _groups(one: _Sample, labels: Sequence[tuple[str, ...]], level: float, shared: Ints, lead: Ints) -> _Groups:
+    """Some groups of a sample; `shared` are the PSUs that the other sample has too, `lead` one of each stratum."""
+    at = np.array([one.there[label] for label in labels], dtype=np.int64)
+    design, statistic, result = one.side.design, one.side.statistic, one.result
+    members = one.cells.columns(one.cells.totals(statistic.base), at)
+    stage = one.units.stages[0]
+    psus = np.logical_or.reduceat(members != 0, stage.starts, axis=1)
+    strata = np.logical_or.reduceat(psus, stage.groups, axis=1)
+    influence = influences(statistic, one.cells, design.sample, result.value, at)
+    reach = np.ones_like(members) if design.sample.projections else members  # residuals reach beyond the groups
+    limits = _limits(design, statistic, one.cells, result, level)[at] if statistic.kind == "proportion" else None
+    replicated = design.sample.replicates is not None
+    return _Groups(
+        value=result.value[at],
+        variance=result.se[at] ** 2,
+        df=np.full(len(at), design.df) if replicated else (result.psus - result.strata)[at].astype(np.float64),
+        limits=limits,
+        deviations=one.units.deviations(influence, reach)[:, shared],
+        psus=psus[:, shared],
+        strata=strata[:, stage.group_of[shared[lead]]],
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -128,11 +129,14 @@ class Design:
         """Weight of each respondent, in the order of `respondents.rows`."""
         return self.sample.weights
 
-    @property
+    @cached_property
     def df(self) -> float:
-        """Degrees of freedom of the whole design: PSUs less strata; of replicate weights, their own."""
-        replicates = self.sample.replicates
-        return float(self.sample.units.df) if replicates is None else float(replicates.df)
+        """Degrees of freedom of the whole design: PSUs less strata with respondents; of replicates, their own."""
+        replicates, units = self.sample.replicates, self.sample.units
+        if replicates is not None:
+            return float(replicates.df)
+        there = np.unique(units.psu_of[self.sample.unit])
+        return float(len(there) - len(np.unique(units.stages[0].group_of[there])))
 
     # -- estimators ------------------------------------------------------------------------------------------------
 

@@ -239,9 +239,12 @@ def _sentences(rule: Rule, scheme: str, hit: NDArray[np.intp], measures: _Measur
 
 
 def _who(facts: Facts, hit: NDArray[np.intp]) -> Texts:
+    """Who said yes, where nobody or everybody did."""
     none = (facts.value[hit] <= 0) | (facts.n_positive[hit] == 0)
     start = np.array(["All of ", "None of "], dtype=object)[none.astype(int)]
-    return np.asarray(start + _texts(facts.n[hit], lambda n: f"{_shown(n)} respondents"))
+    several = start + _texts(facts.n[hit], lambda n: f"{_shown(n)} respondents")
+    one = np.array(["The only respondent is a case", "The only respondent is no case"], dtype=object)[none.astype(int)]
+    return np.where(facts.n[hit] == 1, one, several)
 
 
 def _texts(values: Floats, form: Callable[[float], str]) -> Texts:

@@ -207,11 +207,15 @@ class SqlTable:
         row = self._ask(f"SELECT {', '.join(asked)} FROM ({inner})")
         self.facts |= {value.name: _facts_of(value, row) for value in values}
 
-    def groups(self, names: Sequence[str], extremes: Sequence[str] = ()) -> pa.Table:
-        """Each combination of values of some columns once, in their order, with the least and most of others."""
+    def groups(self, names: Sequence[str], extremes: Sequence[str] = (), *, everybody: bool = False) -> pa.Table:
+        """Each combination of values of some columns once, in their order, with the least and most of others.
+
+        `everybody`: of respondents of weight 0 too. They count for nothing, but their units are in the sample.
+        """
+        of = "1 = 1" if everybody else self._counts
         keys = [f"{self.code(name)} AS {quote(f'k{number}')}" for number, name in enumerate(names)]
         more = [f"{self.number(name)} AS {quote(f'e{number}')}" for number, name in enumerate(extremes)]
-        inner = f"SELECT {', '.join([*keys, *more])} FROM {quote(self._source)} WHERE {self._counts}"
+        inner = f"SELECT {', '.join([*keys, *more])} FROM {quote(self._source)} WHERE {of}"
         plain = [f"k{number}" for number in range(len(names))]
         least = [
             f"{way}({quote(f'e{number}')}) AS {quote(f'{way}{number}')}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from safercities.engine.duck import Engine
 from safercities.model.errors import SafercitiesError, UsageError, problem
@@ -24,6 +26,7 @@ from safercities.sampling.table import Respondents
 from safercities.sampling.table import _arrow as as_arrow
 from safercities.sampling.units import Floats, Ints
 
+Bools = NDArray[np.bool_]
 #: Most cells (sampling units × domains) of a table of sums that comes home.
 CELLS_AT_HOME = 1 << 21
 
@@ -58,13 +61,22 @@ def engine_survey(
     depth = 1 if not fpc else 1 + len(stages)  # without population sizes only the first stage counts
     ids = tuple(one for one in (strata, psu, *stages) if one is not None)[: depth + (strata is not None)]
     table = SqlTable(engine, _files(source), weight, ids)
-    groups = _unit_rows(table, fpc)
-    if not groups.num_rows:
+    groups, counted = _unit_rows(table, fpc)
+    if not counted.any():
         raise SafercitiesError(problem("survey-empty", file=table.file))
     respondents = Respondents(groups)
     respondents.file = table.file
     own = build(respondents, None, strata, psu, ids[1 + (strata is not None) :], fpc, nested, lonely, None)
-    return SqlDesign(SqlRespondents(table), _without_rows(own.sample), table=table, places=_places(own, groups, ids))
+    places, df = _places(own, groups, ids), _df(groups, counted, strata, psu)
+    return SqlDesign(SqlRespondents(table), _without_rows(own.sample), table=table, places=places, own_df=df)
+
+
+def _df(groups: pa.Table, counted: Bools, strata: str | None, psu: str | None) -> float:
+    """PSUs less strata with respondents."""
+    there = groups.filter(pa.array(counted))
+    of = [] if strata is None else [strata]
+    psus = there.group_by([*of, psu]).aggregate([]).num_rows
+    return float(psus - (there.group_by(of).aggregate([]).num_rows if of else 1))
 
 
 def _files(source: Any) -> pa.Table | list[Path]:
@@ -75,9 +87,10 @@ def _files(source: Any) -> pa.Table | list[Path]:
     return as_arrow(source)
 
 
-def _unit_rows(table: SqlTable, fpc: Sequence[str]) -> pa.Table:
-    """One row a sampling unit: its ids, and the population sizes of its stages."""
-    found = table.groups(table.ids, fpc)
+def _unit_rows(table: SqlTable, fpc: Sequence[str]) -> tuple[pa.Table, Bools]:
+    """One row a sampling unit: its ids, and the sizes of its stages; and which have respondents of weight above 0."""
+    weight = [] if table.weight is None else [table.weight]
+    found = table.groups(table.ids, [*fpc, *weight], everybody=True)
     columns = [found.column(number) for number in range(len(table.ids))]
     for number, name in enumerate(fpc):
         least, most = (found.column(f"{way}{number}").to_numpy() for way in ("MIN", "MAX"))
@@ -95,7 +108,8 @@ def _unit_rows(table: SqlTable, fpc: Sequence[str]) -> pa.Table:
                 )
             )
         columns.append(pa.chunked_array([pa.array(least)]))
-    return pa.table(columns, names=[*table.ids, *fpc])
+    most = found.column(f"MAX{len(fpc)}").to_numpy() if weight else np.ones(found.num_rows)
+    return pa.table(columns, names=[*table.ids, *fpc]), np.asarray(most > 0)
 
 
 def _without_rows(sample: Sample) -> Sample:
@@ -207,6 +221,7 @@ class SqlDesign(Design):
 
     table: SqlTable = field(kw_only=True)
     places: Places = field(kw_only=True)
+    own_df: float = field(kw_only=True)
     bundles: dict[str, Bundle] = field(default_factory=dict, kw_only=True, repr=False)
     _codes: dict[str, tuple[pa.Array, Ints]] = field(default_factory=dict, kw_only=True, repr=False)
     _next: list[Bundle] = field(default_factory=list, kw_only=True, repr=False)
@@ -215,6 +230,12 @@ class SqlDesign(Design):
     def n(self) -> int:
         """Respondents with a weight above 0."""
         return self.table.rows
+
+    @cached_property
+    def df(self) -> float:
+        """Degrees of freedom of the whole design: PSUs less strata with respondents; of replicates, their own."""
+        replicates = self.sample.replicates
+        return self.own_df if replicates is None else float(replicates.df)
 
     @property
     def weights(self) -> Floats:

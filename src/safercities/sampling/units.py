@@ -204,7 +204,13 @@ def averaged(present: NDArray[np.bool_], stage: Stage) -> Floats:
 
 
 def make_units(
-    ids: Sequence[Ints], sizes: Sequence[Floats | None], names: Sequence[str], rule: Lonely, *, file: str = ""
+    ids: Sequence[Ints],
+    sizes: Sequence[Floats | None],
+    names: Sequence[str],
+    rule: Lonely,
+    *,
+    file: str = "",
+    column: str = "",
 ) -> tuple[Units, Ints, Ints]:
     """The units of a design from one row a respondent.
 
@@ -219,6 +225,8 @@ def make_units(
         Name of each stratum, by its code.
     rule
         What to do with a stratum of one PSU.
+    file, column
+        Where the strata stand: for messages.
 
     Returns
     -------
@@ -238,7 +246,9 @@ def make_units(
     carry = np.ones(int(new[0].sum()))
     for depth in range(1, len(ids)):
         size = sizes[depth - 1]
-        stage, carry = _stage(new, depth, finest, None if size is None else size[order], carry, names, rule, file)
+        stage, carry = _stage(
+            new, depth, finest, None if size is None else size[order], carry, names, rule, (file, column)
+        )
         stages.append(stage)
     units = Units(tuple(stages), rule, tuple(names))
     return units, order, finest
@@ -274,9 +284,10 @@ def _stage(
     carry: Floats,
     names: Sequence[str],
     rule: Lonely,
-    file: str,
+    where: tuple[str, str],
 ) -> tuple[Stage, Floats]:
-    """One stage, and the share drawn so far of each of its units."""
+    """One stage, and the share drawn so far of each of its units. `where`: file and column of the strata."""
+    file, column = where
     rows = np.flatnonzero(new[depth])  # first row of each unit of this stage
     group = (np.cumsum(new[depth - 1]) - 1)[rows]
     drawn = np.bincount(group)
@@ -292,8 +303,9 @@ def _stage(
     if lonely.any() and rule == "fail":
         first = int(np.flatnonzero(lonely)[0])
         name = names[int(np.cumsum(new[0])[np.flatnonzero(new[depth - 1])][first]) - 1]
+        said: dict[str, Any] = {"stratum": name, "strata": int(lonely.sum()), "stage": depth}
         code = "survey-lonely-psu" if depth == 1 else "survey-lonely-unit"
-        raise SafercitiesError(problem(code, file=file, stratum=name, strata=int(lonely.sum()), stage=depth))
+        raise SafercitiesError(problem(code, file=file, column=column, **said))
     usual = np.divide(drawn, drawn - 1, out=np.ones(len(drawn)), where=drawn > 1)
     scale = carry * left * np.where(lonely & (rule != "adjust"), 0, usual)
     starts = finest[rows]
