@@ -197,7 +197,7 @@ def test_enusc_difference_of_the_sexes(shared_data, enusc):
 def test_enusc_with_a_lonely_psu_and_no_rule_names_the_stratum(shared_data, tmp_path):
     observatory = sc.open(real.enusc(shared_data, tmp_path, real.ENUSC.replace('lonely = "adjust"\n', "")))
     (problem,) = [p for p in observatory.check() if p.severity == "error"]
-    assert (problem.code, problem.file) == ("survey-lonely-psu", "enusc_2019.csv")
+    assert (problem.code, problem.file, problem.column) == ("survey-lonely-psu", "enusc_2019.csv", "VarStrat")
     with pytest.raises(sc.SafercitiesError, match=str(dict(problem.details)["stratum"])):
         observatory.measure("surveyed.burglary")
     assert len(observatory.measure("surveyed.theft"))

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 import mini_survey as made
 import safercities as sc
+import safercities.indicators.catalogue
+from safercities import checks
 from safercities.cli import app
 from safercities.model.errors import SafercitiesError, UsageError
 
@@ -249,8 +251,9 @@ def test_a_stratum_of_one_psu(tmp_path, rule):
     toml = made.with_('psu = "psu"', f'psu = "psu"\nlonely = "{rule}"')
     observatory = opened(tmp_path, toml=toml, survey=made.survey(answers))
     if rule == "fail":
-        assert "survey-lonely-psu" in codes(observatory)
-        with pytest.raises(SafercitiesError, match="alone"):
+        (found,) = [problem for problem in observatory.check() if problem.code == "survey-lonely-psu"]
+        assert str(found).startswith("survey.csv:stratum: the stratum alone has a single PSU")
+        with pytest.raises(SafercitiesError, match=r"survey\.csv:stratum: the stratum alone"):
             observatory.measure("sdg.16.1.4")
         return
     mine = answers["year"] == 2023
@@ -441,6 +444,15 @@ def test_contrasts_of_places_at_each_level(observatory):
         for name, base in (("place", "01"), ("ward", "01"), ("district", "A"))
     }
     assert by_level == {"place": 3, "ward": 3, "district": 1}
+
+
+@pytest.mark.parametrize("code", ["sdg.16.5.1", "sdg.16.1.1", "cpi.homicide"])
+def test_what_nothing_can_answer_stops_measure_with_an_error_and_is_a_warning_of_check(folder, observatory, code):
+    result = CliRunner().invoke(app, ["measure", str(folder), "-i", code], catch_exceptions=False)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: observatory.toml: the indicator {code} has no source")
+    (warned,) = checks.check_sources(observatory, sc.indicators.catalogue.indicator(code))
+    assert (warned.severity, warned.column) == ("warning", "measure.indicators")
 
 
 @pytest.mark.parametrize(

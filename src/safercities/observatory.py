@@ -557,6 +557,7 @@ class Observatory:
             problems=self.problems(),
             dimensions=dimensions,
             contrasts=self._pairs(estimates, period),
+            changes=self._since(estimates, period),
             languages=self.spec.observatory.languages,
             synthetic=self.spec.observatory.synthetic,
             made_on=None,
@@ -580,6 +581,25 @@ class Observatory:
                     found.setdefault(code, []).extend(
                         survey_contrasts(indicator(code), source, [dimension], wave=wave, level=level)
                     )
+        return found
+
+    def _since(self, estimates: Estimates, period: str) -> dict[str, list[Contrast]]:
+        """Changes since the wave before the one that a review shows, of indicators that both waves measured alike."""
+        from safercities.indicators.catalogue import indicator
+        from safercities.measure.changes import wave_contrasts
+
+        found: dict[str, list[Contrast]] = {}
+        for name in self.named(SurveySpec):
+            source = self.survey_source(name)
+            at = source.waves.index(period) if period in source.waves else len(source.waves) - 1
+            mine = estimates.where(source=name, period=source.waves[at]).table.column("indicator").unique().to_pylist()
+            for code in mine if at else []:
+                pair = (source.waves[at - 1], source.waves[at])
+                try:
+                    its = wave_contrasts(indicator(code), source, pair, level=self.spec.measure.level)
+                except UsageError:  # another definition, or nobody was asked before: no change is told
+                    continue
+                found.setdefault(code, []).extend(its)
         return found
 
     def review(self, estimates: Estimates | None = None) -> list[Path]:

@@ -137,7 +137,7 @@ class TestNotAsked:
             ("answers-filter-missing", 6, None, 1),
         ]
         assert "25.0 % of those who were asked" in ledger.problems[1].what  # one of the four who surely were
-        assert "reported (40.0 %)" in ledger.problems[3].what  # two of the five who were, or may have been
+        assert "reported 40.0 %" in ledger.problems[3].what  # two of the five who were, or may have been
         assert answers["reported"].unsure.tolist() == [False] * 4 + [True, False]
 
     def test_the_answer_is_known(self):
@@ -166,8 +166,8 @@ class TestNotAsked:
             ("answers-missing", "a", 1),
             ("answers-filter-missing", None, 1),
         ]
-        assert "b (33.3 %)" in ledger.problems[1].what
-        assert "c (50.0 %)" in ledger.problems[1].what
+        assert "b 33.3 %" in ledger.problems[1].what
+        assert "c 50.0 %" in ledger.problems[1].what
 
 
 class TestFew:
@@ -198,7 +198,7 @@ class TestFew:
         how = {"reported": {"column": "q", "asked_if": "victim", **self.yes_no}}
         _, ledger, _ = read(columns, victim={"column": "p", **self.yes_no}, **how)
         assert said(ledger) == [("answers-filter-missing", 2, None, 2), ("answers-few", 2, "p", 2)]
-        assert "reported (7.5 %)" in ledger.problems[0].what
+        assert "reported 7.5 %" in ledger.problems[0].what
 
 
 def test_nobody_answered_is_a_warning():

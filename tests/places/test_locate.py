@@ -57,6 +57,19 @@ def test_by_coordinates_and_up_through_the_parents():
     ]
 
 
+def test_points_outside_several_levels_are_said_once():
+    districts = helpers.geography([SQUARES[0]], ["A"], level="district")
+    found = run(helpers.records([0.5, 9.0, 8.0], [0.5] * 3), districts, PLAIN)
+    assert [(p.what, p.rows) for p in found.problems if p.code == "place-outside"] == [
+        ("this point lies outside every district or ward", 2)
+    ]
+    found = run(helpers.records([0.5, 9.0, 1.5], [0.5] * 3), districts, PLAIN)
+    assert [(p.what, p.rows) for p in found.problems if p.code == "place-outside"] == [
+        ("this point lies outside every district", 2),
+        ("this point lies outside every ward", 1),
+    ]
+
+
 def test_a_code_wins_over_coordinates_and_a_record_without_one_uses_them():
     found = run(
         helpers.records([1.5, 1.5, 1.5, 1.5], [0.5] * 4, code_ward=["01", "Name 01", None, "99"]), WARDS, DISTRICTS

@@ -9,7 +9,8 @@ from io import BytesIO
 
 import pytest
 from openpyxl import load_workbook
-from tests.review.surveyed import EVENTS, ROBBED, SECRET, SECRET_PEOPLE, SECRET_PLACE, contrast, with_survey
+from tests.review.surveyed import EVENTS, ROBBED, SAFE, SECRET, SECRET_PEOPLE, SECRET_PLACE, contrast, with_survey
+from tests.review.surveyed import row as row_of
 from tests.review.test_build import Balance, words_of
 
 from safercities.review.annex import annex
@@ -143,6 +144,51 @@ def test_an_interval_that_holds_no_difference_is_no_claim(data):
     page = words_of(render(replace(data, contrasts={ROBBED: [unclear]})))
     assert "no clear difference between groups" in page
     assert "Difference +" not in page
+
+
+def changed(data, values: tuple[float, float], ends: tuple[float, float], code: str = ROBBED) -> str:
+    """What the page says of the survey, with this change since the wave before."""
+    since = contrast({"period": "2018"}, {"period": "2016"}, values, ends)
+    page = html.unescape(render(replace(data, changes={code: [since]})))
+    return words_of(section(page, "told"))
+
+
+def test_a_clear_change_since_the_wave_before_is_told_with_its_interval(data):
+    told = changed(data, (5.2, 6.1), (-1.6, -0.2))
+    assert "1 indicators were compared with the interviews before; 1 intervals leave out “no change”" in told
+    assert "Victims of robbery, by survey: −0.9 percentage points since 2016 (95% interval −1.6 to −0.2)." in told
+    assert "No change is claimed" not in told
+
+
+def test_a_change_that_may_be_chance_is_only_counted(data):
+    told = changed(data, (5.2, 6.1), (-1.9, 0.1))
+    assert "0 intervals leave out “no change”" in told
+    assert "since 2016" not in told
+
+
+@pytest.mark.parametrize("values", [(5.2, 6.0), (5.1, 6.1)])
+def test_a_change_of_other_numbers_than_the_page_shows_is_not_told(data, values):
+    told = changed(data, values, (-1.6, -0.2))
+    assert "No change is claimed" in told
+    assert "since 2016" not in told
+
+
+def test_a_change_from_a_wave_that_is_withheld_is_not_told(data):
+    table = data.estimates.rows()
+    hidden = [row | {"verdict": "withhold"} if row["period"] == "2016" else row for row in table]
+    secret = replace(data, estimates=type(data.estimates).from_rows(hidden, ["sex", "age"]))
+    assert "since 2016" not in changed(secret, (5.2, 6.1), (-1.6, -0.2))
+
+
+def test_the_first_sentence_says_whether_it_changed(data):
+    rows = [*data.estimates.rows(), row_of(SAFE, 50.2, 47.0, 53.0, period="2016")]
+    estimates = type(data.estimates).from_rows(rows, ["sex", "age"])
+    since = contrast({"period": "2018"}, {"period": "2016"}, (52.2, 50.2), (-1.1, 5.0))
+    page = html.unescape(render(replace(data, estimates=estimates, changes={SAFE: [since]})))
+    assert (
+        "No clear change since 2016: +2.0 percentage points (95% interval −1.1 to +5.0, which includes no change)."
+        in words_of(section(page, "short"))
+    )
 
 
 def test_recorded_and_told_stand_side_by_side(page):

@@ -92,6 +92,8 @@ def test_a_psu_in_two_strata():
 def test_a_lonely_psu():
     found = refused(lambda: survey(columns(), **PLAIN | {"strata": "lone"}), "survey-lonely-psu")
     assert dict(found.details) == {"stratum": "90", "strata": 2, "stage": 1}
+    assert found.column == "lone"
+    assert found.what.startswith("the stratum 90 has a single PSU (strata like this: 2)")
 
 
 def test_a_lonely_unit_of_a_later_stage():

@@ -144,6 +144,8 @@ def test_nobody_or_everybody(value: float) -> None:
         got = judge(name, _facts(**facts, **limits))
         assert (got.verdict[0], got.flags[0]) == ("warn", "zero_or_full"), name
         assert got.reasons[0].startswith(f"{who}; {name} cannot judge it by its "), name
+    alone = judge("nchs", _facts(**facts | {"n": 1, "n_positive": value}, **limits)).reasons[0]
+    assert ("The only respondent is no case" if value == 0 else "The only respondent is a case") in alone
     few = facts | {"n": 20, "n_positive": 20 * value}
     assert _verdict("nchs", **few, **limits)[0] == "withhold"
 

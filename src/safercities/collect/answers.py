@@ -304,7 +304,7 @@ def _note_filtered(ledger: Ledger, gaps: list[_Gap]) -> None:
     kept = ~ledger.rejected
     each = {gap.column: gap for gap in reversed(gaps)}.values()
     shares = sorted(((gap.share(gap.missing, kept), gap.role) for gap in each), reverse=True)
-    said = [f"{role} ({_percent(share)})" for share, role in shares[:_NAMED]]
+    said = [f"{role} {_percent(share)}" for share, role in shares[:_NAMED]]
     said += [f"{len(shares) - _NAMED} more"] if len(shares) > _NAMED else []
     where = np.any([gap.unsure for gap in gaps], axis=0)
     ledger.note("answers-filter-missing", where, listed=", ".join(said))

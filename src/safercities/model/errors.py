@@ -113,7 +113,7 @@ class Problem:
         return one_line(":".join(str(part) for part in (self.file, self.row, self.column) if part not in (None, "")))
 
     def __str__(self) -> str:
-        more = f" ({self.rows} rows)" if self.rows > 1 else ""
+        more = f" ({self.rows:,} rows)" if self.rows > 1 else ""
         return ": ".join(part for part in (self.where, self.what + more, self.todo) if part)
 
 

@@ -59,6 +59,8 @@ class ReviewData:
         Name → labels and order of the codes of a breakdown.
     contrasts
         Indicator → differences between groups that a survey shows, in its latest wave.
+    changes
+        Indicator → that wave against the one before.
     languages
         The first one's page is review.html.
     made_on
@@ -76,6 +78,7 @@ class ReviewData:
     problems: Sequence[Problem] = ()
     dimensions: Mapping[str, DimensionInfo] = field(default_factory=dict)
     contrasts: Mapping[str, Sequence[Contrast]] = field(default_factory=dict)
+    changes: Mapping[str, Sequence[Contrast]] = field(default_factory=dict)
     languages: Sequence[str] = ("en",)
     synthetic: bool = False
     made_on: str | None = None

@@ -12,6 +12,7 @@ from safercities.review.rows import Cell, Series
 
 if TYPE_CHECKING:
     from safercities.review.data import ReviewData
+    from safercities.sampling.contrasts import Contrast
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,18 @@ def differences(data: ReviewData, series: Series) -> list[Difference]:
             made = Difference(names, other, one, -contrast.difference, low, high, contrast.level, contrast.p_value)
         found.append(made)
     return found
+
+
+def since(data: ReviewData, series: Series) -> Contrast | None:
+    """The change of a series since the wave before, where both numbers are those that the page may show."""
+    trend = {cell.period: cell for cell in series.trend}
+    for change in data.changes.get(series.indicator, ()):
+        now, before = trend.get(change.one["period"]), trend.get(change.other["period"])
+        if now is None or before is None or now is not series.now or not math.isfinite(change.difference_lower):
+            continue
+        if _same(now, change.value) and _same(before, change.other_value):
+            return change
+    return None
 
 
 def _cell(series: Series, codes: Mapping[str, str]) -> Cell | None:

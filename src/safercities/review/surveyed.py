@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from safercities.model.periods import Recall
-from safercities.review.differences import Difference
+from safercities.review.differences import Difference, since
 from safercities.review.rows import Series
 from safercities.review.sections import Maker, Parts
 from safercities.review.strips import Entry, Strips, numbers_of, top_of, top_of_groups
 from safercities.review.words import capital, small
+
+if TYPE_CHECKING:
+    from safercities.sampling.contrasts import Contrast
 
 #: Indicators that the first sentence chooses from, in this order.
 LEADING = ("sdg.16.1.4", "sdg.16.1.3", "sdg.16.1.3.physical", "sdg.11.7.2")
@@ -38,7 +42,12 @@ class Told(Maker):
         """One number of a survey in a sentence; empty where there is none."""
         by_code = {series.indicator: series for series in reversed(self.told)}
         ordered = [by_code[code] for code in LEADING if code in by_code] + self.told
-        return next((text for series in ordered if (text := self.telling.sentence(series))), "")
+        leading = next((series for series in ordered if self.telling.sentence(series)), None)
+        if leading is None:
+            return ""
+        change = since(self.shown.data, leading)
+        said = [self.telling.sentence(leading), *([self._change(leading, change)] if change is not None else [])]
+        return " ".join(said)
 
     def survey(self, source: str) -> Survey:
         """One survey: facts, then its numbers, those of one unit on one scale."""
@@ -108,14 +117,46 @@ class Told(Maker):
                     months=self.telling.texts.gettext(" or ").join(texts.number(months) for months in recalls),
                 )
             )
-        if any(len(series.trend) > 1 for series in its):
-            notes.append(
-                texts.gettext(
-                    "Earlier interviews stand beside the latest with their own intervals. No change is claimed: how "
-                    "far the two differ by chance is not worked out here."
-                )
+        return [*notes, *self._changes(its)]
+
+    def _changes(self, its: Sequence[Series]) -> list[str]:
+        """What changed clearly since the interviews before, and how many indicators were looked at."""
+        texts = self.telling.texts
+        found = [(series, change) for series in its if (change := since(self.shown.data, series)) is not None]
+        if not found:
+            beside = texts.gettext(
+                "Earlier interviews stand beside the latest with their own intervals. No change is claimed: how far "
+                "the two differ by chance is not worked out here."
             )
-        return notes
+            return [beside] if any(len(series.trend) > 1 for series in its) else []
+        clear = [(series, change) for series, change in found if change.clear]
+        looked = texts.gettext(
+            "{looked} indicators were compared with the interviews before; {clear} intervals leave out “no change” "
+            "and are told here. Among indicators that did not change at all, about 1 in 20 would do so by chance.",
+            looked=texts.number(len(found)), clear=texts.number(len(clear)),
+        )  # fmt: skip
+        told = [f"{self.words.indicator(series.indicator)}: {self._change(series, change)}" for series, change in clear]
+        return [looked, *told]
+
+    def _change(self, series: Series, change: Contrast) -> str:
+        """A change in a sentence, with its interval."""
+        texts, number = self.telling.texts, series.now.rate if series.now is not None else None
+        size = self.telling.difference(change.difference, series.rate_unit)
+        values = {
+            "size": size if number is None else self.telling.with_unit(number, size),
+            "period": texts.period(change.other["period"]),
+            "level": texts.percent(change.level),
+            "low": self.telling.difference(change.difference_lower, ""),
+            "high": self.telling.difference(change.difference_upper, ""),
+        }
+        if change.clear:
+            said = texts.gettext("{size} since {period} ({level} interval {low} to {high})", **values)
+        else:
+            said = texts.gettext(
+                "no clear change since {period}: {size} ({level} interval {low} to {high}, which includes no change)",
+                **values,
+            )
+        return f"{capital(said)}."
 
     def _recall(self, series: Series) -> int:
         version = self.words.version(series.indicator)

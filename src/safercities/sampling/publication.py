@@ -244,7 +244,7 @@ def _who(facts: Facts, hit: NDArray[np.intp]) -> Texts:
     start = np.array(["All of ", "None of "], dtype=object)[none.astype(int)]
     several = start + _texts(facts.n[hit], lambda n: f"{_shown(n)} respondents")
     one = np.array(["The only respondent is a case", "The only respondent is no case"], dtype=object)[none.astype(int)]
-    return np.where(facts.n[hit] == 1, one, several)
+    return np.asarray(np.where(facts.n[hit] == 1, one, several))
 
 
 def _texts(values: Floats, form: Callable[[float], str]) -> Texts:
