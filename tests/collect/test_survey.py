@@ -448,6 +448,12 @@ class TestSpec:
                 "needs 2 codes",
             ),
             ("[[sources.s.margins]]\nnumber = 'victim'\ntotal = 4\n", "sources.s", "with number = true"),
+            (
+                "weights_of = 'households'\ndimensions.sex = { column = 'x' }\n"
+                "[[sources.s.margins]]\nby = ['sex']\nsource = 'people'\n",
+                "sources.s",
+                "the weights count households",
+            ),
         ],
     )
     def test_what_cannot_be_is_said_at_its_key(self, lines, column, words):

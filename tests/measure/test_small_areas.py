@@ -87,7 +87,14 @@ def test_a_model_needs_six_areas(areas: int, rows: int) -> None:
     assert len(fay_herriot_rows(Estimates.from_rows(make()[:areas]), TREE)) == rows
 
 
-@pytest.mark.parametrize("other", [{"df": None}, {"unit": "victims"}, {"unit": "people"}, {"quality": "smoothed"}])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"df": None},
+        {"quality": "smoothed"},
+        *({"unit": unit} for unit in ("victims", "people", "households", "events")),
+    ],
+)
 def test_rows_that_are_no_direct_shares_are_not_modelled(other: dict[str, Any]) -> None:
     assert len(fay_herriot_rows(Estimates.from_rows(make(**other)), TREE)) == 0
 

@@ -228,6 +228,20 @@ def test_certainty_leaves_the_weights_that_sizes_make_finite():
         assert two.weights[its] == pytest.approx(wanted[psu])
 
 
+def test_certainty_adds_no_stage_below_those_whose_sizes_are_known():
+    # R 4.2.2, survey 4.1.1, as reference.R, options(survey.lonely.psu = "certainty"): svydesign(~sure_psu + home,
+    # strata = ~sure_stratum, weights = ~w, fpc = ~ifelse(sure, N2, N1) + ifelse(sure, 1, N2), data = d)
+    design = survey(columns(), **PLAIN, stages=["home"], fpc=["N1", "N2"], certainty="sure", lonely="certainty")
+    se = [row["se"] for row in design.mean("z", [(), ("age",)]).rows()]
+    in_r = [0.20955821039400044, 0.46138700089743495, 0.43262596039128709, 0.32843619821924841, 0.31418076536438588]
+    assert se == pytest.approx(in_r, rel=1e-10)
+    assert design.total("z").only()["se"] == pytest.approx(2184.6589712557134, rel=1e-10)
+    one_each = {"h": [0] * 8, "c": [0] * 4 + [1, 1, 2, 2], "home": list(range(8)), "N1": [5] * 8, "N2": [9] * 8}
+    one_each |= {"sure": [1] * 4 + [0] * 4, "y": [3, 1, 4, 1, 5, 9, 2, 6], "w": [1] * 8}
+    words = {"weight": "w", "strata": "h", "psu": "c", "stages": ["home"], "fpc": ["N1", "N2"], "certainty": "sure"}
+    assert survey(one_each, **words).mean("y").only()["se"] > 0  # no lonely unit below the homes
+
+
 @pytest.mark.parametrize("kind", ["ratio", "mean"])
 def test_missing_as_no_counts_0_only_where_the_answer_is_missing(kind):
     table = {"x": [1.0, None, 3.0, 2.0], "d": [2.0, 2.0, None, 4.0]}
@@ -260,6 +274,40 @@ def test_values_per_so_many_people(per, unit):
     assert row["unit"] == unit
     for name in ("value", "se", "lower", "upper"):
         assert row[name] == pytest.approx(plain[name] * per)
+
+
+@pytest.mark.parametrize("per", [1, 100, 1000])
+def test_publication_rules_say_the_same_of_a_ratio_per_so_many(per):
+    # 20 of 200 in 40 PSUs, all in 8 of them: cv 26 %, above the 15 % for ratios beyond 1; the curve of shares allows it
+    i = np.arange(200)
+    table = {"c": i // 5, "x": ((i // 5) % 10 == 3) * 1.0, "d": np.full(200, 2.0)}
+    row = survey(table, psu="c").ratio("x", "d", per=per, scheme="ine-chile-2020").only()
+    assert row["value"] == pytest.approx(0.05 * per)
+    assert row["verdict"] == "warn"
+    assert row["note"].startswith("Standard error of 2.4 percentage points; ine-chile-2020 asks for at most 1.51 perc")
+
+
+def test_publication_rules_judge_the_interval_that_they_speak_of_not_the_one_shown():
+    i = np.arange(80)
+    design = survey({"v": (i % 16 == 0).astype(float)})
+    judged = [
+        design.proportion("v", interval=interval, level=level, scheme="nchs").only()
+        for interval, level in (("korn-graubard", 0.95), ("student", 0.8), ("logit", 0.99))
+    ]
+    assert {(row["verdict"], row["note"], row["scheme"]) for row in judged} == {
+        (judged[0]["verdict"], judged[0]["note"], "nchs-proportions-2017")
+    }
+    assert judged[0]["verdict"] == "withhold"
+    assert judged[1]["upper"] < judged[0]["upper"] < judged[2]["upper"]
+
+
+def test_a_quantile_from_one_psu_has_no_interval():
+    table = {"c": [1, 1, 1, 2, 2, 3, 3, 3], "g": ["a"] * 3 + ["b"] * 5, "y": [3, 1, 2, 5, 4, 7, 9, 8]}
+    design = survey(table, psu="c")
+    for df in ("domain", "design"):
+        row = design.quantile("y", 0.5, ["g"], df=df).where(g="a").only()
+        assert (row["value"], row["se"], row["lower"], row["upper"]) == (2, None, None, None)
+        assert (row["quality"], row["obs_status"]) == ("single_psu", "U")
 
 
 def test_a_ratio_over_nothing_has_no_value():

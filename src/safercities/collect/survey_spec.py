@@ -298,6 +298,11 @@ class SurveySpec(FileSpec):
             for name in margin.by:
                 if name not in self.dimensions:
                     raise ValueError(f"the margin {margin.name} is by {name}, which is no breakdown of this survey")
+            if margin.source is not None and self.weights_of == "households":
+                raise ValueError(
+                    f"the margin {margin.name} takes people from {margin.source}, and the weights count households: "
+                    "give the numbers of households with totals"
+                )
             if margin.number is not None:
                 how = self.variables.get(margin.number)
                 if how is None or not how.number:

@@ -21,7 +21,7 @@ from safercities.places.hierarchy import Hierarchy
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 #: Units whose numbers add up.
-COUNTED = ("victims", "incidents", "offences", "people", "points", "respondents", "total")
+COUNTED = ("victims", "incidents", "offences", "people", "households", "events", "points", "respondents", "total")
 #: (place, period) → people; or a table with place, period, n and breakdowns by characteristics of the person.
 Denominators: TypeAlias = "Mapping[tuple[str, str], float] | pa.Table"
 

@@ -236,7 +236,7 @@ class Wave:
             )
 
     def _answer(self, one: Answers) -> Said:
-        """What respondents said to the roles together, and who was asked at least one of them.
+        """What respondents said to the roles together, and who was asked: one of them; for `all`, as many as settle it.
 
         `any` is yes where one answer is yes, else missing where one is missing, else no; `all` is no where one is no,
         else missing where one is missing, else yes; `none` is the opposite of `any`. A question that somebody was not
@@ -251,6 +251,10 @@ class Wave:
         settles = 0.0 if one.how == "all" else 1.0
         settled = (values == settles).any(axis=0)
         together = np.where(settled, settles, np.where(unsure, np.nan, 1 - settles))
+        some = [each for each in put if each is not None]
+        if one.how == "all" and some:  # who was not asked one of them cannot be said to have said yes to all
+            outside = ~settled & ~np.all(some, axis=0)
+            asked = ~outside if asked is None else asked & ~outside
         if asked is not None:
             together = np.where(asked, together, np.nan)
         return Said(1 - together if one.how == "none" else together, asked)

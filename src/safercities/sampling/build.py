@@ -138,7 +138,8 @@ def _certain(
         raise SafercitiesError(problem("survey-certainty", file=respondents.file, column=name, name=name, rows=wrong))
     sure = given == 1
     count = len(sure)
-    deeper = [*ids[2:], np.arange(count)]
+    whole = len(ids) > 2 and len(sizes) == len(ids) - 1  # sizes say all of every stage: below the last there is none
+    deeper = [*ids[2:], ids[-1] if whole else np.arange(count)]
     stratum, psu = ids[0], ids[1]
     pair = stratum * (int(psu.max()) + 1) + psu
     own, moved = np.unique(pair[sure], return_inverse=True)
@@ -147,7 +148,7 @@ def _certain(
     new_stratum = stratum.copy()
     new_stratum[sure] = len(labels) + moved
     shifted = [np.where(sure, deep + int(up.max()) + 1, up) for up, deep in zip(ids[1:], deeper, strict=True)]
-    later = [*sizes[1:], np.full(count, np.inf)]  # one longer than sizes where there are none
+    later = [*sizes[1:], np.full(count, 1.0 if whole else np.inf)]  # one longer than sizes where there are none
     moved_sizes = [np.where(sure, after, size) for size, after in zip(sizes, later, strict=False)]
     used, compact = np.unique(new_stratum, return_inverse=True)
     everything = [*labels, *names]

@@ -49,7 +49,9 @@ def _rows(
     made_of = design.sample.replicates
     own = df == "domain" and made_of is None
     free = (share.psus - share.strata).astype(float) if own else np.full(cells.size, design.df)
-    made = quantiles.woodruff(distribution, q, share.value, share.se, free, level=level)
+    single = (share.psus == 1) & (share.n > 0)
+    seen = np.where(single, np.nan, share.se)  # from one sampling unit nothing is known of the spread between them
+    made = quantiles.woodruff(distribution, q, share.value, seen, free, level=level)
     axes = dict(zip(cells.names, cells.codes(), strict=True))
     columns: dict[str, object] = {
         "indicator": [name] * cells.size,
@@ -65,8 +67,8 @@ def _rows(
         "df": free,
         "unit": ["quantile"] * cells.size,
         "method": [f"quantile {q:g}, {way_of(made_of)}, Woodruff interval"] * cells.size,
-        "obs_status": np.where(share.n == 0, "M", "A").tolist(),
-        "quality": np.where((share.psus == 1) & (share.n > 0), "single_psu", "").tolist(),
+        "obs_status": np.where(share.n == 0, "M", np.where(single, "U", "A")).tolist(),
+        "quality": np.where(single, "single_psu", "").tolist(),
     }
     columns |= {axis.name: [axis.labels[code] for code in axes[axis.name].tolist()] for axis in cells.axes}
     target = schema([axis.name for axis in cells.axes if axis.name not in dict(KEYS)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: A smaller share of usable answers is flagged.
 ANSWERED_ENOUGH = 0.95
 LINEARISED = "Taylor linearisation"
+#: Interval of proportions and level that publication rules speak of, whatever is shown.
+JUDGED_BY = ("korn-graubard", 0.95)
 ON_LOGARITHM = "interval on the logarithm: Student's would reach below 0"
 NAMES = {
     "korn-graubard": "Korn–Graubard",
@@ -128,11 +130,16 @@ def _table(parts: Sequence[_Part], dimensions: Sequence[str], shown: Presentatio
         "deff": deff,
         "df": df,
     }
-    verdict, schemes, rule_flags, reasons = _judged(kinds, columns, effective, shown)
+    limits: dict[str, object] = {}
+    if shown.scheme is not None and (shown.interval, shown.level) != JUDGED_BY:
+        by = replace(shown, interval=JUDGED_BY[0], level=JUDGED_BY[1])
+        low, high, *_ = _intervals(parts, sizes, kinds, value, seen, n, positive, df, elsewhere, deff, by)
+        limits = {"lower": low * shown.per, "upper": high * shown.per}
+    verdict, schemes, rule_flags, reasons = _judged(kinds, columns | limits, effective, shown)
     flags |= rule_flags
     unsure = BIT["single_psu"] | BIT["zero_or_full"] | BIT["no_spread"]
-    low = np.isin(verdict, ("warn", "withhold")) | (flags & unsure > 0)
-    status = np.where(np.isnan(value), "M", np.where(low, "U", "A"))
+    doubtful = np.isin(verdict, ("warn", "withhold")) | (flags & unsure > 0)
+    status = np.where(np.isnan(value), "M", np.where(doubtful, "U", "A"))
     columns |= {
         "indicator": _repeated([part.statistic.name for part in parts], sizes),
         "unit": _repeated([_unit(part.statistic, shown.per) for part in parts], sizes),
@@ -166,10 +173,12 @@ def _intervals(
     shown: Presentation,
 ) -> tuple[Floats, Floats, Floats, NDArray[np.bool_], NDArray[np.bool_]]:
     """Limits, effective sizes, where only one limit says something, and where limits are the logarithm's."""
-    share = kinds == "proportion"
+    # weights that calibration made negative can carry a share out of 0 to 1: nothing is said of how sure it is
+    share = (kinds == "proportion") & ~((value < 0) | (value > 1))
     lower, upper = intervals.student_interval(value, se, df, level=shown.level)
     below = _below_nothing(parts, sizes, value, lower)
     lower[below], upper[below] = intervals.log_interval(value[below], se[below], df[below], level=shown.level)
+    upper = np.fmin(upper, np.where(np.isnan(upper), np.nan, _most(parts, sizes)))
     own = np.where(deff > 0, deff, np.where(elsewhere > 0, elsewhere, 1.0))
     effective = n / own
     one_sided = np.zeros(len(value), dtype=bool)
@@ -185,7 +194,9 @@ def _intervals(
         )
         lower[share], upper[share] = got.lower, got.upper
         effective[share], one_sided[share] = got.n_effective, got.one_sided
-    still = ~share & (se == 0) & (n > 0)  # no spread in the sample is no proof that there is none
+    odd = (kinds == "proportion") & ~share
+    lower[odd], upper[odd] = np.nan, np.nan
+    still = (kinds != "proportion") & (se == 0) & (n > 0)  # no spread in the sample is no proof that there is none
     if still.any():
         lower[still], upper[still] = _without_spread(parts, sizes, positive, effective, still, shown.level)
         one_sided |= still & np.isfinite(upper)
@@ -200,9 +211,22 @@ def _notes(reasons: Sequence[str], on_logarithm: NDArray[np.bool_]) -> list[str]
 
 
 def _below_nothing(parts: Sequence[_Part], sizes: Sequence[int], value: Floats, lower: Floats) -> NDArray[np.bool_]:
-    """Where Student's lower limit is below 0, of numbers that cannot be: the logarithm's limits stand there."""
-    never = np.repeat([part.statistic.kind != "proportion" and not part.statistic.negative for part in parts], sizes)
-    return np.asarray(never & (value > 0) & (lower < 0))
+    """Where Student's lower limit is below 0, of counts that cannot be: the logarithm's limits stand there."""
+    counted = np.repeat(
+        [part.statistic.kind in ("total", "ratio") and not part.statistic.negative for part in parts], sizes
+    )
+    return np.asarray(counted & (value > 0) & (lower < 0))
+
+
+def _most(parts: Sequence[_Part], sizes: Sequence[int]) -> Floats:
+    """The most that a number can be: of a total of 0 and 1, everybody."""
+    all_there = [
+        part.result.denominator
+        if part.statistic.kind == "total" and part.statistic.binary
+        else np.full(part.cells.size, np.inf)
+        for part in parts
+    ]
+    return np.concatenate(all_there) if all_there else np.zeros(0)
 
 
 def _without_spread(
@@ -239,11 +263,10 @@ def _judged(
 
     for kind in dict.fromkeys(kinds.tolist()):
         at = np.flatnonzero(kinds == kind)
-        per = shown.per if kind == "proportion" else 1.0  # the rules speak of proportions from 0 to 1
 
-        def taken(name: str, at: NDArray[np.intp] = at, per: float = per) -> Floats:
+        def taken(name: str, at: NDArray[np.intp] = at) -> Floats:  # the rules speak of shares and ratios per 1
             values = np.asarray(columns[name], dtype=np.float64)[at]
-            return values / per if name in ("value", "se", "lower", "upper") else values
+            return values / shown.per if name in ("value", "se", "lower", "upper") else values
 
         incidence = kind == "mean" and shown.per != 1
         spoken = "rate" if incidence else str(kind)

@@ -130,7 +130,7 @@ class Units:
         """
         stage = self.stages[0]
         factor = np.sqrt(self._factor(members, stage))
-        return self._deviations(self._at(influence, stage), stage) * np.reshape(factor, (-1, 1))
+        return np.asarray(self._deviations(self._at(influence, stage), stage) * np.reshape(factor, (-1, 1)))
 
     def variances(
         self, totals: Floats, members: Floats, value: Floats | None = None, below: Floats | None = None
