@@ -545,6 +545,7 @@ class Observatory:
             if name in self._located
             for info in self._located[name].collected.dimensions
         }
+        contrasts, left_out = self._pairs(estimates, period)
         return ReviewData(
             title=self.spec.observatory.name,
             place=self.place,
@@ -554,9 +555,9 @@ class Observatory:
             hierarchy=self.hierarchy,
             geographies=self.geographies,
             sources=self.summaries(),
-            problems=self.problems(),
+            problems=[*self.problems(), *left_out],
             dimensions=dimensions,
-            contrasts=self._pairs(estimates, period),
+            contrasts=contrasts,
             changes=self._since(estimates, period),
             languages=self.spec.observatory.languages,
             synthetic=self.spec.observatory.synthetic,
@@ -564,12 +565,17 @@ class Observatory:
             version=__version__,
         )
 
-    def _pairs(self, estimates: Estimates, period: str) -> dict[str, list[Contrast]]:
-        """Differences between all pairs of groups of each single breakdown, in the wave that a review shows."""
+    def _pairs(self, estimates: Estimates, period: str) -> tuple[dict[str, list[Contrast]], list[Problem]]:
+        """Differences between all pairs of groups of each single breakdown, in the wave that a review shows.
+
+        Breakdowns of too many groups are shown without, and a problem says so.
+        """
         from safercities.indicators.catalogue import indicator
         from safercities.measure.surveys import survey_contrasts
+        from safercities.sampling.contrasts import TooManyPairs
 
         found: dict[str, list[Contrast]] = {}
+        left_out: list[Problem] = []
         for name in self.named(SurveySpec):
             source = self.survey_source(name)
             wave = period if period in source.waves else source.waves[-1]
@@ -578,10 +584,14 @@ class Observatory:
             for code in mine:
                 for dimension in dict.fromkeys(by):
                     level = self.spec.measure.level
-                    found.setdefault(code, []).extend(
-                        survey_contrasts(indicator(code), source, [dimension], wave=wave, level=level)
-                    )
-        return found
+                    try:
+                        made = survey_contrasts(indicator(code), source, [dimension], wave=wave, level=level)
+                    except TooManyPairs:
+                        column = f"sources.{name}.dimensions.{dimension}"
+                        left_out.append(problem("pairs-left-out", file=config.FILE, column=column, name=dimension))
+                        continue
+                    found.setdefault(code, []).extend(made)
+        return found, list(dict.fromkeys(left_out))
 
     def _since(self, estimates: Estimates, period: str) -> dict[str, list[Contrast]]:
         """Changes since the wave before the one that a review shows, of indicators that both waves measured alike."""

@@ -60,9 +60,7 @@ def _bad_weights(mess: dict[str, int]) -> int:
 def test_the_truth_counts_the_mess_of_the_survey(rows: list[dict[str, str]], city: tuple[Path, Truth], sample: Sample):
     mess = city[1].mess[SURVEY]
     assert mess == survey_file.MESS
-    weights = Counter(
-        {"": "missing", "-1": "negative", "pendiente": "text"}.get(row["factor"]) for row in rows
-    )
+    weights = Counter({"": "missing", "-1": "negative", "pendiente": "text"}.get(row["factor"]) for row in rows)
     assert weights.pop(None) == len(sample)
     assert {f"weight_{kind}": number for kind, number in weights.items()} == {
         kind: number for kind, number in mess.items() if kind.startswith("weight_")

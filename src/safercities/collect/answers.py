@@ -16,6 +16,7 @@ from safercities.collect.faults import LISTED, Ledger
 from safercities.collect.file_spec import Scalar
 from safercities.collect.survey_spec import VariableFrom
 from safercities.model.errors import Problem, SafercitiesError, problem
+from safercities.sampling.spec import MOST
 
 #: From this share on a question's missing answers are said of it alone; estimates then carry a flag.
 MANY = 0.05
@@ -195,7 +196,7 @@ def _yes_no(ledger: Ledger, role: str, how: VariableFrom, listing: Listing, said
 
 def _number(ledger: Ledger, role: str, how: VariableFrom, listing: Listing, said: Bools) -> Floats:
     """The number of each distinct value; with `between`, whether it lies there."""
-    values = np.where(np.isfinite(listing.numbers), listing.numbers, np.nan)
+    values = np.where(np.abs(listing.numbers) <= MOST, listing.numbers, np.nan)  # larger ones cannot be added
     _warn(ledger, "answer-unreadable", said & np.isnan(values), how, listing, role=role)
     if how.limits is not None:
         low, high = how.limits

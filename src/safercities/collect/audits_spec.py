@@ -115,8 +115,8 @@ class AuditsSpec(FileSpec):
     @field_validator("weight")
     @classmethod
     def _weighs(cls, weight: str | float) -> str | float:
-        if not isinstance(weight, str) and not 0 < weight < float("inf"):
-            raise ValueError("a weight is greater than 0")
+        if not isinstance(weight, str) and not 1e-100 <= weight <= 1e100:
+            raise ValueError("a weight is greater than 0, and not over 1e100")
         return weight
 
     @model_validator(mode="after")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from datetime import date
 from itertools import pairwise
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field, field_validator
 
 from safercities.model.spec import Spec
 
-Scalar = str | int | float | bool
+#: A value as a file may hold it: whole numbers of 64 bits at most.
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Scalar = str | Whole | float | bool
 
 
 class CodesFrom(Spec):

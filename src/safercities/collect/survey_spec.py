@@ -13,11 +13,15 @@ from safercities.collect.margins_spec import MarginFrom
 from safercities.model.errors import SafercitiesError
 from safercities.model.periods import Period
 from safercities.model.spec import Spec
-from safercities.sampling.spec import IntervalMethod, Lonely, Missing, Replication
+from safercities.sampling.spec import MOST, IntervalMethod, Lonely, Missing, Replication
 
 PeriodFrom = Annotated[
     Annotated[int | str, Tag("tag:value")] | Annotated[CodesFrom, Tag("tag:table")], Discriminator(value_or_table)
 ]
+
+
+#: Most questions in a row, each asked only after yes to the one before; most stages of a sample.
+MOST_FILTERS, MOST_STAGES = 50, 8
 
 
 class YesFrom(Spec):
@@ -248,8 +252,8 @@ class SurveySpec(FileSpec):
     @field_validator("weight")
     @classmethod
     def _weighs(cls, weight: str | float) -> str | float:
-        if not isinstance(weight, str) and not 0 < weight < float("inf"):
-            raise ValueError("a weight is greater than 0")
+        if not isinstance(weight, str) and not 1 / MOST <= weight <= MOST:
+            raise ValueError("a weight is greater than 0, and a number of people")
         return weight
 
     @field_validator("scheme")
@@ -282,6 +286,8 @@ class SurveySpec(FileSpec):
             raise ValueError("nested says that ids of PSUs begin anew in each stratum: it needs psu and strata")
         if self.stages and self.psu is None:
             raise ValueError("stages are drawn inside PSUs: name the column psu first")
+        if len(self.stages) > MOST_STAGES:
+            raise ValueError(f"there are {len(self.stages)} stages: give at most {MOST_STAGES}")
         if len(self.fpc) > 1 + len(self.stages):
             raise ValueError(f"fpc has {len(self.fpc)} columns and the design {1 + len(self.stages)} stages")
         units = [self.psu, *self.stages]
@@ -319,6 +325,8 @@ def _check_filter(role: str, how: VariableFrom, variables: dict[str, VariableFro
         if how.asked_if in seen:
             raise ValueError(f"{role} is asked if {' if '.join([*seen[1:], how.asked_if])}: that leads in a circle")
         seen.append(how.asked_if)
+        if len(seen) > MOST_FILTERS:
+            raise ValueError(f"{role} is asked after more than {MOST_FILTERS} questions in a row")
         how = variables[how.asked_if]
         if how.number:
             raise ValueError(f"{seen[-2]} is asked if {seen[-1]}, which is a number and not yes or no")

@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from safercities.collect.answers import Listing
 from safercities.collect.columns import Bools, Floats, encode
-from safercities.collect.faults import LISTED, Ledger
+from safercities.collect.faults import LISTED, Ledger, shown
 from safercities.collect.survey_spec import ReplicatesFrom
 from safercities.model.errors import Problem, SafercitiesError, problem
+from safercities.sampling.spec import MOST
 
 #: From so many rows on, a weight that is the sum of all others is a row of totals and not chance.
 _ENOUGH = 10
@@ -49,8 +50,10 @@ def read_weights(ledger: Ledger, weight: str | float, decimal: str) -> Floats:
     ledger.reject("weight-missing", encoded.empty, weight)
     ledger.reject("weight-unreadable", encoded.take(wrong, False), weight, encoded, decimal=decimal)
     ledger.reject("weight-negative", encoded.take(numbers < 0, False), weight, encoded)
+    size = (numbers > MOST) | ((numbers > 0) & (numbers < 1 / MOST))
+    ledger.reject("weight-size", encoded.take(size & ~wrong, False), weight, encoded)
     ledger.note("weight-zero", encoded.take(numbers == 0, False), weight)
-    weights = encoded.take(np.where(~wrong & (numbers >= 0), numbers, np.nan), np.nan)
+    weights = encoded.take(np.where(~wrong & ~size & (numbers >= 0), numbers, np.nan), np.nan)
     _reject_total(ledger, weight, weights)
     return weights
 
@@ -123,8 +126,8 @@ def _wrong(ledger: Ledger, name: str, listing: Listing, where: Bools) -> list[Pr
     if not len(rows):
         return []
     value = listing.texts[int(listing.encoded.index[rows[0]])].as_py() if listing.encoded.index[rows[0]] >= 0 else ""
-    row, shown = int(ledger.raw.rows[rows[0]]), value or "an empty cell"
-    return [problem("replicate-wrong", file=ledger.raw.file, row=row, column=name, rows=len(rows), value=shown)]
+    row, text = int(ledger.raw.rows[rows[0]]), shown(value) if value else "an empty cell"
+    return [problem("replicate-wrong", file=ledger.raw.file, row=row, column=name, rows=len(rows), value=text)]
 
 
 def _note_gaps(ledger: Ledger, spec: ReplicatesFrom, names: list[str]) -> None:

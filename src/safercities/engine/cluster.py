@@ -76,6 +76,7 @@ class Cluster:
         self._closing = ExitStack()
         self._folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="safercities-cluster-")))
         settings = {**self.options, "spark.worker.cleanup.enabled": "true", "spark.master.rest.enabled": "false"}
+        settings["spark.ui.killEnabled"] = "false"  # its pages are on loopback, which other people here can reach
         write_settings(self._folder, settings, DAEMON_LOG)
         try:
             log = self._start("master", _MASTER, [])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, TypeAlias
@@ -13,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from safercities.engine.sql import quote
+from safercities.model.errors import SafercitiesError, problem
 
 Source: TypeAlias = pa.Table | Path | Sequence[Path]
 MEMORY = "4GB"
@@ -75,19 +77,22 @@ class Duck:
         """Let SQL texts read an Arrow table, or Parquet files taken together, under this name."""
         self._forget(name)
         if isinstance(source, pa.Table):
-            self._connection.register(name, source)
+            with _refusals():
+                self._connection.register(name, source)
             self._kinds[name] = "registered"
             return
         paths = [source] if isinstance(source, Path) else list(source)
         listed = ", ".join("'" + str(Path(path).resolve()).replace("'", "''") + "'" for path in paths)
         files = f"read_parquet([{listed}], hive_partitioning = false)"  # no columns out of the names of folders
-        self._connection.execute(f"CREATE TEMP VIEW {quote(name)} AS SELECT * FROM {files}")
+        with _refusals():
+            self._connection.execute(f"CREATE TEMP VIEW {quote(name)} AS SELECT * FROM {files}")
         self._kinds[name] = "VIEW"
 
     def keep(self, name: str, text: str) -> None:
         """Work a SQL text out once, and let texts read its result under this name."""
         self._forget(name)
-        self._connection.execute(f"CREATE TEMP TABLE {quote(name)} AS {text}")
+        with _refusals():
+            self._connection.execute(f"CREATE TEMP TABLE {quote(name)} AS {text}")
         self._kinds[name] = "TABLE"
 
     def _forget(self, name: str) -> None:
@@ -100,12 +105,8 @@ class Duck:
 
     def run(self, text: str) -> pa.Table:
         """Result of a SQL text as an Arrow table."""
-        try:
+        with _refusals():
             return self._connection.sql(text).to_arrow_table()
-        except RuntimeError as error:
-            if "interrupted" in str(error).lower():  # Ctrl-C, in DuckDB's words
-                raise KeyboardInterrupt from None
-            raise
 
     def __enter__(self) -> Duck:
         return self
@@ -113,3 +114,18 @@ class Duck:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._connection.close()
         self._spill.cleanup()
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What DuckDB refuses, in our words: its own may hold what stands in somebody's cells."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise MemoryError from None
+    except (duckdb.IOException, duckdb.PermissionException, duckdb.NotSupportedError) as error:
+        raise SafercitiesError(problem("duck-refused", kind=type(error).__name__)) from None
+    except RuntimeError as error:
+        if "interrupted" in str(error).lower():  # Ctrl-C, in DuckDB's words
+            raise KeyboardInterrupt from None
+        raise

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
 from safercities.sampling.design import Design, _choice
 from safercities.sampling.estimators import Sample
-from safercities.sampling.spec import Lonely
+from safercities.sampling.spec import MOST, Lonely
 from safercities.sampling.table import Respondents
 from safercities.sampling.units import Floats, Ints, Units, make_units
 
@@ -77,6 +77,9 @@ def _weights(respondents: Respondents, name: str | None) -> Floats | None:
     wrong = (weights < 0) | np.isinf(weights)
     if wrong.any():
         raise SafercitiesError(_at(respondents, "survey-weight-negative", name, wrong, rows=int(wrong.sum())))
+    wrong = (weights > MOST) | ((weights > 0) & (weights < 1 / MOST))
+    if wrong.any():
+        raise SafercitiesError(_at(respondents, "survey-weight-size", name, wrong, rows=int(wrong.sum())))
     return weights
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 #: Groups × sampling units that are compared at once (8 bytes each, a few times over).
 MOST = 5 * 10**7
+#: Most pairs of groups that are compared at once: those of 200 groups.
+MOST_PAIRS = 20_000
+
+
+class TooManyPairs(UsageError):
+    """There are more groups than can be compared at once."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ def contrasts(
     if not len(chosen):
         return []
     if len(chosen) * design.sample.units.size > MOST:
-        raise UsageError(problem("survey-contrasts-many", groups=len(chosen), pairs=len(pairs)))
+        raise TooManyPairs(problem("survey-contrasts-many", groups=len(chosen), pairs=len(pairs)))
     covariance = _covariance(design, statistic, cells, result.value, chosen)
     df = _df(design, statistic, cells, chosen)
     limits = _limits(design, statistic, cells, result, level) if statistic.kind == "proportion" else None
@@ -136,6 +143,9 @@ def _labels(cells: Cells) -> list[tuple[str, ...]]:
 def _pairs(
     there: Sequence[int], labels: Sequence[tuple[str, ...]], against: Sequence[str] | None
 ) -> list[tuple[int, int]]:
+    pairs = math.comb(len(there), 2) if against is None else len(there)
+    if pairs > MOST_PAIRS:
+        raise TooManyPairs(problem("survey-contrasts-many", groups=len(there), pairs=pairs))
     if against is None:
         return list(combinations(there, 2))
     wanted = tuple(against)

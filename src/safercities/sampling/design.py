@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from safercities.sampling import statistics
 from safercities.sampling.estimators import Result, Sample, estimate
 from safercities.sampling.spec import DegreesOfFreedom, IntervalMethod, Lonely, Missing
 from safercities.sampling.statistics import Kind, Statistic
-from safercities.sampling.sums import Axis, Cells, Family, families, make_cells
+from safercities.sampling.sums import Axis, Cells, Family, check_domains, families, make_cells
 from safercities.sampling.table import Respondents
 from safercities.sampling.units import Floats
 
@@ -436,9 +437,17 @@ class Design:
         if not (np.isfinite(per) and per > 0):
             raise UsageError(problem("survey-per", given=per))
         combinations = self.combinations(by)
+        self._check_size(len(made), combinations)
         found = list(self.results(made, list(dict.fromkeys([*combinations, ()]))))
         shown = Presentation(interval, level, df, per, scheme, self.df)
         return rows(found, combinations, shown, replicates=self.sample.replicates)
+
+    def _check_size(self, outcomes: int, combinations: Sequence[tuple[str, ...]]) -> None:
+        """Refuse more rows of estimates than memory holds, before any is made."""
+        sizes = {one: math.prod(len(self.axis(name).labels) for name in one) for one in combinations}
+        if sizes:
+            largest = max(sizes, key=sizes.__getitem__)
+            check_domains(largest, sizes[largest], outcomes * sum(sizes.values()))
 
     def with_weights(self, sample: Sample, problems: Sequence[Problem] = ()) -> Design:
         """The same respondents with other weights, projections or replicates."""

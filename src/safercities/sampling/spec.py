@@ -14,3 +14,5 @@ Missing = Literal["omit", "no", "fail"]
 DegreesOfFreedom = Literal["domain", "design"]
 #: How replicate weights were made.
 Replication = Literal["brr", "fay", "jk1", "jkn", "bootstrap", "sdr", "other"]
+#: Larger numbers, and weights smaller than one over it, leave what a computer can square and add.
+MOST = 1e100

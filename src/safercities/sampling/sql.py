@@ -20,7 +20,8 @@ from safercities.engine.duck import Engine, Source
 from safercities.engine.exact import Digits, Sum, digits, exact_text, joined, lowest_bit
 from safercities.engine.sql import in_order, quote
 from safercities.model.errors import SafercitiesError, UsageError, problem
-from safercities.sampling.table import Respondents
+from safercities.sampling.spec import MOST as LARGE
+from safercities.sampling.table import Respondents, is_there
 from safercities.sampling.units import Floats, Ints
 
 WEIGHT = "weight"
@@ -114,7 +115,8 @@ class SqlTable:
         self._source = f"respondents_{next(_numbered)}"
         for name in self.ids:
             self._column(name)
-        self._weight = Value(WEIGHT, self.number(self.weight, "survey-weight-text") if self.weight else "1E0")
+        weight = "1E0" if self.weight is None else self.number(self.weight, "survey-weight-text")
+        self._weight = Value(WEIGHT, weight)
         self.engine.register(self._source, self.source)
         self._learn_weights()
         self.rows = self.facts[WEIGHT].known
@@ -155,6 +157,8 @@ class SqlTable:
         empty = Respondents(self.schema.empty_table())
         empty.file = self.file
         kind = empty.raw(name).type
+        if not name or "\0" in name:
+            raise UsageError(problem("survey-column-name", file=self.file, name=name))
         for other in self.schema.names:
             if other != name and other.lower() == name.lower():
                 raise UsageError(problem("columns-alike", file=self.file, first=name, second=other))
@@ -168,12 +172,13 @@ class SqlTable:
 
     @property
     def _counts(self) -> str:
-        return f"{self._weight.text} > 0" if self.weight else "1 = 1"
+        return f"{self._weight.text} > 0" if self.weight is not None else "1 = 1"
 
     def _learn_weights(self) -> None:
         """Facts of the weights above 0; all others are 0, or refused."""
         raw = quote("raw")
         wrong = {"missing": f"{raw} IS NULL", "negative": f"{raw} < 0 OR {raw} > {MOST}"}
+        wrong["size"] = f"{raw} > {LARGE:E} OR ({raw} > 0 AND {raw} < {1 / LARGE:E})"
         asked = [f"COUNT(CASE WHEN {text} THEN 1 END) AS {quote(kind)}" for kind, text in wrong.items()]
         inner = f"SELECT {self._weight.text} AS {raw} FROM {quote(self._source)}"
         inner = f"SELECT *, CASE WHEN {raw} > 0 THEN {raw} END AS {quote(WEIGHT)} FROM ({inner})"
@@ -317,12 +322,15 @@ def _joined(made: pa.Table, name: str, how: Digits) -> Floats:
 
 
 def _first(source: Path | Sequence[Path]) -> Path:
-    return source if isinstance(source, Path) else next(iter(source))
+    paths = [source] if isinstance(source, Path) else list(source)
+    if not paths:
+        raise UsageError(problem("survey-table", given="no file"))
+    return paths[0]
 
 
 def _schema(path: Path | None) -> pa.Schema:
     assert path is not None  # noqa: S101 - tables have their own
-    if not path.is_file():
+    if not is_there(path):
         raise UsageError(problem("file-missing", file=path.name))
     try:
         return pq.read_schema(path)

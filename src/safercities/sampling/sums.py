@@ -16,10 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from safercities.model.errors import UsageError, problem
 from safercities.sampling.units import Floats, Ints, Stage, Units
 
 #: A matrix of domains × units may have so many cells a row of data, before the list of pairs is smaller and faster.
 DENSE = 4
+#: Most rows of estimates that are made at once, and most domains of one breakdown: 2 to 3 GB.
+MOST_DOMAINS = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,8 +304,31 @@ def _starts(*sorted_keys: Ints) -> Ints:
 def make_cells(units: Units, unit: Ints, axes: Sequence[Axis]) -> Cells:
     """The domains of a breakdown, in whichever form is smaller."""
     size = math.prod(len(axis.labels) for axis in axes)
+    check_domains([axis.name for axis in axes], size)
     dense = units.size * size <= max(DENSE * len(unit), 1 << 16)
     return (Dense if dense else Sparse)(units, unit, tuple(axes))
+
+
+def check_domains(names: Sequence[str], size: int, rows: int = 0) -> None:
+    """Refuse what no memory could hold.
+
+    Parameters
+    ----------
+    size
+        Domains of the (largest) breakdown, by `names`.
+    rows
+        Rows of all breakdowns and outcomes together.
+
+    Raises
+    ------
+    UsageError
+        If there are more than `MOST_DOMAINS`.
+    """
+    rows = max(rows, size)
+    if rows > MOST_DOMAINS:
+        by = " × ".join(names) or "everybody"
+        most = f"{MOST_DOMAINS:,}"
+        raise UsageError(problem("survey-domains-many", number=f"{rows:,}", names=by, groups=f"{size:,}", most=most))
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from safercities.model.errors import SafercitiesError, UsageError, problem
+from safercities.model.errors import SafercitiesError, UsageError, problem, refused
 from safercities.model.estimates import TOTAL, UNKNOWN, schema
+from safercities.sampling.spec import MOST
 from safercities.sampling.sums import Axis
 from safercities.sampling.units import Floats, Ints
 
@@ -40,19 +41,23 @@ class Respondents:
 
     def __init__(self, source: Any) -> None:
         self._path: Path | None = None
+        self.columns: list[str] = []
+        self._nested: set[str] = set()
         self._table: pa.Table | None = None
         self.file = ""
         if isinstance(source, str | Path):
             self._open(Path(source))
         else:
             self._table = _arrow(source)
+        if self._table is not None:
+            self.columns = list(self._table.column_names)
         #: The number of the first row in messages.
         self.first_row = 2 if self.file.lower().endswith(".csv") else 1
         self.rows: Ints | None = None
 
     def _open(self, path: Path) -> None:
         self.file = path.name
-        if not path.is_file():
+        if not is_there(path):
             raise UsageError(problem("file-missing", file=self.file))
         try:
             if path.suffix.lower() == ".csv":
@@ -60,15 +65,14 @@ class Respondents:
 
                 self._table = csv.read_csv(path)
             else:
-                self.names = pq.read_schema(path).names
+                schema = pq.read_schema(path)
+                self.columns = schema.names
+                self._nested = {one.name for one in schema if pa.types.is_nested(one.type)}
                 self._path = path
         except pa.ArrowInvalid:
             raise UsageError(problem("survey-table", file=self.file, given="this file")) from None
-
-    @property
-    def columns(self) -> list[str]:
-        """Names of the columns."""
-        return list(self._table.column_names if self._table is not None else self.names)
+        except OSError as error:
+            raise UsageError(refused(error)) from None
 
     def __len__(self) -> int:
         """Number of rows of the file or table, before the design leaves any out."""
@@ -93,8 +97,12 @@ class Respondents:
             raise UsageError(problem("survey-column-twice", file=self.file, name=name))
         if self._table is not None:
             return self._table.column(name)
-        with pq.ParquetFile(self._path, read_dictionary=[name]) as file:  # read_table would load the dataset reader
-            return file.read(columns=[name]).column(name)
+        inside = name in self._nested  # such a column has no values of its own, and no dictionary
+        try:  # read_table would load the dataset reader
+            with pq.ParquetFile(self._path, read_dictionary=None if inside else [name]) as file:
+                return file.read(columns=[name]).column(name)
+        except (OSError, pa.ArrowInvalid):
+            raise SafercitiesError(problem("survey-table", file=self.file, given="this damaged file")) from None
 
     def numbers(self, name: str) -> Floats:
         """A column as numbers, NaN where empty, in the order of the design.
@@ -105,7 +113,7 @@ class Respondents:
             If it holds text or infinite numbers.
         """
         values = self.own_numbers(name)
-        if infinite := int(np.isinf(values).sum()):
+        if infinite := int((np.abs(values) > MOST).sum()):
             raise SafercitiesError(problem("survey-infinite", file=self.file, column=name, name=name, rows=infinite))
         return values if self.rows is None else values[self.rows]
 
@@ -133,15 +141,25 @@ class Respondents:
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
             raise SafercitiesError(problem("survey-not-text", file=self.file, column=name, name=name))
+        if pa.types.is_float16(kind):
+            column, kind = column.cast(pa.float32()), pa.float32()
         if not pa.types.is_dictionary(column.type):
-            column = column.dictionary_encode()
+            try:
+                column = column.dictionary_encode()
+            except pa.ArrowNotImplementedError:
+                code = "survey-no-codes"
+                raise SafercitiesError(problem(code, file=self.file, column=name, name=name, kind=kind)) from None
         joined = column.unify_dictionaries().combine_chunks() if column.num_chunks != 1 else column.chunk(0)
         if isinstance(joined, pa.ChunkedArray):
             joined = joined.chunk(0) if joined.num_chunks else pa.array([], column.type)
         codes = pc.fill_null(joined.indices, -1).to_numpy(zero_copy_only=False)
         if pa.types.is_floating(kind) and (pc.max(pc.abs(joined.dictionary)).as_py() or 0) > MOST_EXACT:
             raise SafercitiesError(problem("survey-code-digits", file=self.file, column=name, name=name))
-        texts = ["" if value is None else text_of(value) for value in joined.dictionary.to_pylist()]
+        try:
+            texts = ["" if value is None else text_of(value) for value in joined.dictionary.to_pylist()]
+        except (OverflowError, ValueError):  # a time beyond the calendar
+            code = "survey-no-codes"
+            raise SafercitiesError(problem(code, file=self.file, column=name, name=name, kind=kind)) from None
         labels = sorted({text for text in texts if text}, key=_natural)
         place = {label: number for number, label in enumerate(labels)}
         small = np.int16 if len(labels) < 2**15 else np.int32 if len(labels) < 2**31 else np.int64
@@ -170,6 +188,14 @@ class Respondents:
                 labels = [*labels, UNKNOWN]
             codes = np.where(codes < 0, labels.index(UNKNOWN), codes)
         return Axis(name, codes, tuple(labels))
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file is there; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _arrow(source: Any) -> pa.Table:
