@@ -99,8 +99,18 @@ def make(path: Path, rows: int, seed: int) -> None:
     pyarrow.csv.write_csv(table, path.with_suffix(".csv"))
 
 
+class NoPandas:
+    """An import hook for a machine without pandas."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Refuse pandas; leave everything else to the next one."""
+        if name.partition(".")[0] == "pandas":
+            raise ModuleNotFoundError(name)
+
+
 def ours(path: Path, task: Task, engine: object = None) -> Rows:
-    """safercities as it comes."""
+    """safercities as it comes: without pandas, which it does not need, and which pyarrow would load where it is."""
+    sys.meta_path.insert(0, NoPandas())
     import safercities as sc
 
     design = sc.survey(path, weight="w", strata="stratum", psu="psu", engine=engine)  # type: ignore[arg-type]
