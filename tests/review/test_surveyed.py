@@ -15,7 +15,9 @@ from tests.review.test_build import Balance, words_of
 
 from safercities.review.annex import annex
 from safercities.review.build import render
+from safercities.review.i18n import Texts
 from safercities.review.rows import Shown
+from safercities.review.words import Words
 
 
 @pytest.fixture(scope="module")
@@ -281,3 +283,13 @@ def test_nothing_of_the_page_stays_english(data):
     text = words_of(page[page.index("<body") :])
     for english in ("interviewed", "withheld", "with care", "told to", "value and interval", "speaks for"):
         assert english not in text.lower()
+
+
+@pytest.mark.parametrize(("language", "respondents", "points"), [
+    ("en", "respondents", "audited points"),
+    ("es", "personas entrevistadas", "puntos auditados"),
+    ("ar", "مجيبين", "نقاط مدقَّقة"),
+])  # fmt: skip
+def test_what_a_survey_and_an_audit_count_is_said_in_the_language_of_the_page(data, language, respondents, points):
+    words = Words(Texts(language), data)
+    assert (words.unit("respondents"), words.unit("points")) == (respondents, points)

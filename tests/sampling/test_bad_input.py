@@ -197,7 +197,7 @@ def test_a_column_that_is_there_twice():
 def test_a_proportion_of_other_numbers():
     found = refused(lambda: survey(with_value("v", 3, 2), **PLAIN).proportion("v"), "survey-not-zero-one")
     assert (found.column, dict(found.details)["name"]) == ("v", "v")
-    assert "in 1 rows" in found.what
+    assert "1 row" not in found.what  # many rows are counted behind the message, once
 
 
 def test_a_share_among_other_numbers():

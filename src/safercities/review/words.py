@@ -138,6 +138,10 @@ class Words:
             return self.texts.ngettext("incident", "incidents", count)
         if unit == "offences":
             return self.texts.ngettext("offence", "offences", count)
+        if unit == "respondents":
+            return self.texts.ngettext("respondent", "respondents", count)
+        if unit == "points":
+            return self.texts.ngettext("audited point", "audited points", count)
         return self.texts.lookup(unit)
 
     def value(self, number: Number | None, digits: int | None = None) -> str:
