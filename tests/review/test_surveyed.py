@@ -141,6 +141,13 @@ def test_only_clear_differences_are_told(page):
     assert "1 pairs of groups were compared; 1 intervals leave out" in words_of(section(page, "who"))
 
 
+def test_of_many_clear_differences_the_largest_are_told(data, monkeypatch):
+    monkeypatch.setattr("safercities.review.surveyed.MOST_TOLD", 0)
+    page = words_of(render(data))
+    assert "Difference +" not in page
+    assert "Smaller clear differences: 1. They stand in data.xlsx." in page
+
+
 def test_an_interval_that_holds_no_difference_is_no_claim(data):
     unclear = contrast({"sex": "F"}, {"sex": "M"}, (6.9, 3.4), (-0.4, 7.4))
     page = words_of(render(replace(data, contrasts={ROBBED: [unclear]})))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: Indicators that the first sentence chooses from, in this order.
 LEADING = ("sdg.16.1.4", "sdg.16.1.3", "sdg.16.1.3.physical", "sdg.11.7.2")
 
+#: Clear differences between groups of one breakdown that are told in words.
+MOST_TOLD = 3
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -179,9 +182,9 @@ class Told(Maker):
         return Parts(self.words.indicator(series.indicator), short, self._said(series, clear), tables)
 
     def _said(self, series: Series, clear: Sequence[Difference]) -> list[str]:
-        """Clear differences in words."""
+        """Clear differences in words: the largest, and how many more there are."""
         said = []
-        for one in clear:
+        for one in sorted(clear, key=lambda one: -abs(one.value))[:MOST_TOLD]:
             unit = series.rate_unit
             ends = (self.telling.difference(end, "") for end in (one.lower, one.upper))
             said.append(
@@ -197,6 +200,9 @@ class Told(Maker):
                     **dict(zip(("low", "high"), ends, strict=True)),
                 )
             )
+        if more := len(clear) - len(said):
+            text = "Smaller clear differences: {more}. They stand in data.xlsx."
+            said.append(self.telling.texts.gettext(text, more=self.telling.texts.number(more)))
         return said
 
     def compared(self, looked: int, clear: int) -> str:
@@ -204,8 +210,8 @@ class Told(Maker):
         if not looked:
             return ""
         return self.telling.texts.gettext(
-            "{looked} pairs of groups were compared; {clear} intervals leave out “no difference” and are told here. "
-            "Among pairs that do not differ at all, about 1 in 20 would do so by chance.",
+            "{looked} pairs of groups were compared; {clear} intervals leave out “no difference”; the largest are told "
+            "here. Among pairs that do not differ at all, about 1 in 20 would do so by chance.",
             looked=self.telling.texts.number(looked), clear=self.telling.texts.number(clear),
         )  # fmt: skip
 
