@@ -253,8 +253,9 @@ def test_a_stratum_of_one_psu(tmp_path, rule):
     if rule == "fail":
         (found,) = [problem for problem in observatory.check() if problem.code == "survey-lonely-psu"]
         assert str(found).startswith("survey.csv:stratum: the stratum alone has a single PSU")
-        with pytest.raises(SafercitiesError, match=r"survey\.csv:stratum: the stratum alone"):
-            observatory.measure("sdg.16.1.4")
+        for work in (observatory.measure, observatory.changes, lambda code: observatory.contrasts(code, "sex")):
+            with pytest.raises(SafercitiesError, match=r"survey\.csv:stratum: the stratum alone"):
+                work("sdg.16.1.4")
         return
     mine = answers["year"] == 2023
     table = {name: answers[name][mine] for name in ("w", "stratum", "psu")}
@@ -463,6 +464,8 @@ def test_what_nothing_can_answer_stops_measure_with_an_error_and_is_a_warning_of
         ("sdg.16.1.4", "sex", {"wave": "2019"}, "2023, 2024"),
         ("sdg.16.5.1", "sex", {}, "bribe_paid_12m"),
         ("sdg.16.1.5", "sex", {}, "sdg.16.1.4"),
+        ("recorded.robbery", "sex", {}, "not made of answers to a survey, but of incidents"),
+        ("reporting.robbery", "sex", {}, "not made of answers to a survey, but of estimates"),
     ],
 )
 def test_contrasts_that_cannot_be(observatory, code, by, more, match):

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safercities import checks, config, files
-from safercities.collect.spec import AuditsSpec, IncidentsSpec, PopulationSpec, SourceSpec, SurveySpec
-from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
+from safercities import checks, config, files, measuring, outputs, reviewing
+from safercities.collect.spec import AuditsSpec, IncidentsSpec, PopulationSpec, SurveySpec
+from safercities.model.errors import Problem, UsageError, problem
 from safercities.model.estimates import Estimates
-from safercities.model.periods import Period
 from safercities.model.places import Place
 
 if TYPE_CHECKING:
-    from safercities.collect.records import Collected
+    from safercities.collect.records import Collected, DimensionInfo
     from safercities.indicators.spec import Indicator
     from safercities.measure.counts import CountsSource
     from safercities.measure.surveys import SurveySource
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 
 #: Called with what is being done, how many steps are done, and how many there are.
 Progress = Callable[[str, int, int], None]
-
-BUILD = "build"
-REVIEWS = "reviews"
 
 
 def open(folder: str | Path, *, progress: Progress | None = None) -> Observatory:
@@ -49,7 +45,7 @@ def open(folder: str | Path, *, progress: Progress | None = None) -> Observatory
     """
     path = Path(folder)
     spec = config.load(path)
-    for target in (path / BUILD, *files.unfinished(path / REVIEWS)):
+    for target in (path / outputs.BUILD, *files.unfinished(path / reviewing.REVIEWS)):
         files.settle(target)
     return Observatory(path, spec, progress)
 
@@ -177,6 +173,13 @@ class Observatory:
     def _located(self) -> dict[str, Located]:
         return {}
 
+    @property
+    def dimensions(self) -> dict[str, DimensionInfo]:
+        """What the sources located so far can be broken down by; of one name in several sources the last."""
+        names = [*self.named(SurveySpec), *self.named(AuditsSpec), *self.named(IncidentsSpec)]
+        there = [self._located[name].collected for name in names if name in self._located]
+        return {info.name: info for collected in there for info in collected.dimensions}
+
     def check(self) -> list[Problem]:
         """Every problem in every input: a list, never an exception for what the data do wrong."""
         return checks.check(self)
@@ -207,132 +210,12 @@ class Observatory:
         SafercitiesError
             If an input cannot be used, or no source can answer an indicator of `codes`.
         """
-        from safercities.indicators.catalogue import indicator
-
-        checks.refuse_unanswered(self, map(indicator, codes))
-        asked = [indicator(code) for code in (codes or self.spec.measure.indicators)]
-        breakdowns = self.spec.measure.by if by is None else _as_breakdowns(by)
-        if wrong := list(checks.check_breakdowns(self, breakdowns)):
-            raise UsageError(wrong) if by is not None else SafercitiesError(wrong)
-        work = list(self._work([*asked, *self._parts(asked)]))
-        if not work:
-            raise SafercitiesError(problem("nothing-to-measure", file=config.FILE, column="measure"))
-        parts = []
-        for done, (definitions, name) in enumerate(work):
-            shown = definitions[0].code if len(definitions) == 1 else f"{len(definitions)} indicators"
-            self.progress(f"measure {shown} from {name}", done, len(work))
-            parts.append(self._measure_source(definitions, name, breakdowns, period or self.spec.measure.period))
-        self.progress("measure", len(work), len(work))
-        made = Estimates.concat(parts)
-        derived = [self._derive(one, made) for one in asked if one.on().made_of == "estimates"]
-        return Estimates.concat([made.where(indicator=[one.code for one in asked]), *derived]).sort()
-
-    def _parts(self, asked: Sequence[Indicator]) -> list[Indicator]:
-        """Indicators that others are made of, and that were not asked for themselves."""
-        from safercities.indicators.catalogue import indicator
-
-        codes = {one.code for one in asked}
-        wanted = (part for one in asked if one.on().made_of == "estimates" for part in one.on().parts)
-        return [indicator(code) for code in dict.fromkeys(wanted) if code not in codes]
-
-    def _work(self, asked: Sequence[Indicator]) -> Iterator[tuple[list[Indicator], str]]:
-        """Which indicators are measured from which source: those of a survey or of audits together, in one pass."""
-        for definition in asked:
-            if definition.on().made_of == "incidents":
-                yield from (([definition], name) for name in self.sources_for(definition))
-        sampled = [one for one in asked if one.on().made_of in ("survey", "audits")]
-        for name in self.named(SurveySpec) + self.named(AuditsSpec):
-            its = [definition for definition in sampled if name in self.sources_for(definition)]
-            if its:
-                yield its, name
-
-    def _measure_source(
-        self, definitions: Sequence[Indicator], name: str, by: Sequence[Sequence[str]], period: str
-    ) -> Estimates:
-        """What one source says of some indicators, in the breakdowns that it has."""
-        spec = self.spec.sources[name]
-        has = {"place", *(info.name for info in self.collect(name).dimensions)}
-        mine = [combination for combination in by if set(combination) <= has]
-        if isinstance(spec, SurveySpec):
-            return self._measure_survey(definitions, name, spec, mine)
-        if isinstance(spec, AuditsSpec):
-            return self._measure_audits(definitions, name, mine, period)
-        (definition,) = definitions
-        return self._measure_counts(definition, name, mine, period)
-
-    def _measure_survey(
-        self, definitions: Sequence[Indicator], name: str, spec: SurveySpec, by: Sequence[Sequence[str]]
-    ) -> Estimates:
-        from safercities.measure.small_areas import fay_herriot_rows
-        from safercities.measure.surveys import measure_surveys
-
-        level = self.spec.measure.level
-        with checks.as_written(spec):
-            direct = measure_surveys(definitions, self.survey_source(name), by=by, level=level)
-        if not self.spec.measure.smooth:
-            return direct
-        units = {one.code: one.unit(one.on()) for one in definitions}
-        shares = [direct.where(indicator=code, unit=unit) for code, unit in units.items()]
-        return Estimates.concat([direct, fay_herriot_rows(Estimates.concat(shares), self.hierarchy, level=level)])
-
-    def _measure_counts(self, definition: Indicator, name: str, by: Sequence[Sequence[str]], period: str) -> Estimates:
-        from safercities.measure.counts import measure_counts
-
-        return measure_counts(
-            definition,
-            self.counts_source(name),
-            hierarchy=self.hierarchy,
-            population=self.population,
-            place=self.place.id,
-            by=by,
-            period=period,
-            level=self.spec.measure.level,
-            standard=self.spec.measure.standard,
-            smooth=self.spec.measure.smooth,
-            neighbours=self._neighbours if self.spec.measure.smooth else None,
-        )
-
-    def _measure_audits(
-        self, definitions: Sequence[Indicator], name: str, by: Sequence[Sequence[str]], period: str
-    ) -> Estimates:
-        from safercities.measure.audits import AuditsSource, measure_audits
-
-        spec = self.spec.sources[name]
-        assert isinstance(spec, AuditsSpec)  # noqa: S101 - only such sources reach this point
-        source = AuditsSource.from_located(self.locate(name))
-        return measure_audits(
-            definitions, source, place=self.place.id, by=by, period=period, level=self.spec.measure.level
-        )
-
-    def _derive(self, definition: Indicator, made: Estimates) -> Estimates:
-        """An indicator that is made of others, from their estimates."""
-        from safercities.indicators.catalogue import indicator
-        from safercities.measure.composites import indices
-        from safercities.measure.reporting import reporting_rate
-
-        version = definition.on()
-        if definition.kind == "index":
-            return indices(definition, {code: made.where(indicator=code) for code in version.parts})
-        recorded, surveyed = (indicator(code) for code in version.parts)
-        told = surveyed.on()
-        return reporting_rate(
-            made.where(indicator=recorded.code),
-            made.where(indicator=surveyed.code, unit=surveyed.unit(told)),
-            indicator=definition.code,
-            version=version.version,
-            recall=told.reference_period,
-            level=self.spec.measure.level,
-        )
+        return measuring.measure(self, codes, by=by, period=period)
 
     def survey_source(self, name: str) -> SurveySource:
         """A survey as measuring takes it; its designs are made once."""
-        from safercities.measure.surveys import SurveySource
-
         if name not in self._surveys:
-            spec = self.spec.sources[name]
-            assert isinstance(spec, SurveySpec)  # noqa: S101 - only such sources reach this point
-            people = {one.source: self.population_of(one.source) for one in spec.margins if one.source is not None}
-            self._surveys[name] = SurveySource.from_located(self.locate(name), spec, self.place.id, people)
+            self._surveys[name] = measuring.survey_source(self, name)
         return self._surveys[name]
 
     @cached_property
@@ -360,21 +243,7 @@ class Observatory:
         UsageError
             If no survey answers the indicator, or there is no such breakdown, group or wave.
         """
-        from safercities.indicators.catalogue import indicator
-        from safercities.measure.surveys import survey_contrasts
-
-        definition = indicator(code)
-        checks.refuse_unanswered(self, [definition], UsageError)
-        names = [by] if isinstance(by, str) else list(by)
-        base = [against] if isinstance(against, str) else against
-        found = []
-        for name in self.sources_for(definition):
-            if isinstance(self.spec.sources[name], SurveySpec):
-                source = self.survey_source(name)
-                level = self.spec.measure.level
-                with checks.as_written(source.spec):
-                    found += survey_contrasts(definition, source, names, wave=wave, against=base, level=level)
-        return found
+        return measuring.contrasts(self, code, by, against=against, wave=wave)
 
     def changes(
         self, code: str, by: str | Sequence[str] | None = None, *, waves: tuple[str, str] | None = None
@@ -401,75 +270,30 @@ class Observatory:
             If no survey answers the indicator, none has two waves, there is no such breakdown or wave, or the
             definition changed between them.
         """
-        from safercities.indicators.catalogue import indicator
-        from safercities.measure.changes import wave_contrasts
-
-        definition = indicator(code)
-        checks.refuse_unanswered(self, [definition], UsageError)
-        names = [by] if isinstance(by, str) else list(by or ())
-        surveys = [name for name in self.sources_for(definition) if isinstance(self.spec.sources[name], SurveySpec)]
-        if not surveys:
-            raise UsageError(problem("indicator-not-of-survey", indicator=code, of=definition.on().made_of))
-        sources = [self.survey_source(name) for name in surveys]
-        several = [source for source in sources if waves is not None or len(source.waves) > 1] or sources
-        level = self.spec.measure.level
-        return [one for source in several for one in wave_contrasts(definition, source, waves, names, level)]
+        return measuring.changes(self, code, by, waves=waves)
 
     @cached_property
-    def _neighbours(self) -> Mapping[str, Sequence[str]]:
+    def neighbours(self) -> Mapping[str, Sequence[str]]:
+        """Place → the places that touch it, in every geography."""
         from safercities.places.within import neighbours
 
         return {key: value for geography in self.geographies for key, value in neighbours(geography).items()}
 
     def counts_source(self, name: str) -> CountsSource:
         """A source of incidents as measuring takes it."""
-        from safercities.measure.counts import CountsSource
-
-        spec = self.spec.sources[name]
-        assert isinstance(spec, IncidentsSpec)  # noqa: S101 - only such sources reach this point
-        return CountsSource.from_located(self.locate(name), covers=spec.covers, acts=self.declared_acts(name))
+        return measuring.counts_source(self, name)
 
     def sources_for(self, definition: Indicator) -> list[str]:
-        """Sources that can answer an indicator.
-
-        Of incidents: whose unit it counts, and whose acts are, or may be, among its acts. Of a survey: that asked all
-        its questions. Of audits: that rated all its parameters. Of other indicators: those of all its parts.
-        """
-        version = definition.on()
-        if version.made_of == "estimates":
-            from safercities.indicators.catalogue import indicator
-
-            found = [self.sources_for(indicator(code)) for code in version.parts]
-            return list(dict.fromkeys(name for names in found for name in names)) if all(found) else []
-        return [name for name, spec in self.spec.sources.items() if self._answers(name, spec, definition)]
-
-    def _answers(self, name: str, spec: SourceSpec, definition: Indicator) -> bool:
-        version = definition.on()
-        if isinstance(spec, SurveySpec):
-            from safercities.measure.wave import answerable
-
-            return any(answerable(one, spec) for one in definition.versions)
-        if isinstance(spec, AuditsSpec):
-            return version.made_of == "audits" and set(version.rated) <= spec.rubric.mapped.keys()
-        if not isinstance(spec, IncidentsSpec) or version.made_of != "incidents":
-            return False
-        counted = version.counted
-        return spec.unit_of_count in counted.units and any(counted.counts(act) for act in self.acts(name))
+        """Sources that can answer an indicator; see `measuring.sources_for`."""
+        return measuring.sources_for(self, definition)
 
     def acts(self, name: str) -> list[str]:
         """Acts that a source holds: declared, or seen where the column holds codes. An act it lacks is no zero."""
-        declared = self.declared_acts(name)
-        return self.collect(name).table.column("act").unique().to_pylist() if declared is None else declared
+        return measuring.acts(self, name)
 
     def declared_acts(self, name: str) -> list[str] | None:
         """Acts that `observatory.toml` says a source holds; None where its column holds the codes."""
-        spec = self.spec.sources[name]
-        if not isinstance(spec, IncidentsSpec):
-            return []
-        if isinstance(spec.act, str):
-            return [spec.act]
-        mapped = [*spec.act.map.values(), *([spec.act.other] if spec.act.other else [])]
-        return mapped or None
+        return measuring.declared_acts(self.spec.sources[name])
 
     # -- outputs ---------------------------------------------------------------------------------------------------
 
@@ -478,11 +302,9 @@ class Observatory:
 
         The folder appears whole or not at all. It is private: disclosure control comes later.
         """
-        from safercities import outputs
-
         estimates = self.measure(*codes)
         problems = self.problems()
-        folder = self.folder / BUILD
+        folder = self.folder / outputs.BUILD
         outputs.write_build(folder, estimates, self, problems)
         return Measured(estimates, folder, tuple(problems))
 
@@ -525,125 +347,12 @@ class Observatory:
 
     def summaries(self) -> list[SourceSummary]:
         """What was read, kept and left out, of each source."""
-        from safercities import outputs
-
         return [outputs.summary(self, name) for name in self.spec.sources]
 
     def review_data(self, estimates: Estimates | None = None) -> ReviewData:
         """Everything that the review shows."""
-        from safercities import __version__
-        from safercities.indicators.catalogue import indicator
-        from safercities.review.data import ReviewData
-
-        estimates = self.measure() if estimates is None else estimates
-        period = latest_complete(estimates, self.place.id, self.spec.measure.period)
-        there = dict.fromkeys(estimates.table.column("indicator").to_pylist())
-        codes = [code for code in dict.fromkeys([*self.spec.measure.indicators, *there]) if code in there]
-        dimensions = {
-            info.name: info
-            for name in [*self.named(SurveySpec), *self.named(AuditsSpec), *self.named(IncidentsSpec)]
-            if name in self._located
-            for info in self._located[name].collected.dimensions
-        }
-        contrasts, left_out = self._pairs(estimates, period)
-        return ReviewData(
-            title=self.spec.observatory.name,
-            place=self.place,
-            period=period,
-            estimates=estimates,
-            indicators={code: indicator(code) for code in codes},
-            hierarchy=self.hierarchy,
-            geographies=self.geographies,
-            sources=self.summaries(),
-            problems=[*self.problems(), *left_out],
-            dimensions=dimensions,
-            contrasts=contrasts,
-            changes=self._since(estimates, period),
-            languages=self.spec.observatory.languages,
-            synthetic=self.spec.observatory.synthetic,
-            made_on=None,
-            version=__version__,
-        )
-
-    def _pairs(self, estimates: Estimates, period: str) -> tuple[dict[str, list[Contrast]], list[Problem]]:
-        """Differences between all pairs of groups of each single breakdown, in the wave that a review shows.
-
-        Breakdowns of too many groups are shown without, and a problem says so.
-        """
-        from safercities.indicators.catalogue import indicator
-        from safercities.measure.surveys import survey_contrasts
-        from safercities.sampling.contrasts import TooManyPairs
-
-        found: dict[str, list[Contrast]] = {}
-        left_out: list[Problem] = []
-        for name in self.named(SurveySpec):
-            source = self.survey_source(name)
-            wave = period if period in source.waves else source.waves[-1]
-            mine = estimates.where(source=name, period=wave).table.column("indicator").unique().to_pylist()
-            by = [one[0] for one in self.spec.measure.by if len(one) == 1 and one[0] in source.dimensions]
-            for code in mine:
-                for dimension in dict.fromkeys(by):
-                    level = self.spec.measure.level
-                    try:
-                        made = survey_contrasts(indicator(code), source, [dimension], wave=wave, level=level)
-                    except TooManyPairs:
-                        column = f"sources.{name}.dimensions.{dimension}"
-                        left_out.append(problem("pairs-left-out", file=config.FILE, column=column, name=dimension))
-                        continue
-                    found.setdefault(code, []).extend(made)
-        return found, list(dict.fromkeys(left_out))
-
-    def _since(self, estimates: Estimates, period: str) -> dict[str, list[Contrast]]:
-        """Changes since the wave before the one that a review shows, of indicators that both waves measured alike."""
-        from safercities.indicators.catalogue import indicator
-        from safercities.measure.changes import wave_contrasts
-
-        found: dict[str, list[Contrast]] = {}
-        for name in self.named(SurveySpec):
-            source = self.survey_source(name)
-            at = source.waves.index(period) if period in source.waves else len(source.waves) - 1
-            mine = estimates.where(source=name, period=source.waves[at]).table.column("indicator").unique().to_pylist()
-            for code in mine if at else []:
-                pair = (source.waves[at - 1], source.waves[at])
-                try:
-                    its = wave_contrasts(indicator(code), source, pair, level=self.spec.measure.level)
-                except UsageError:  # another definition, or nobody was asked before: no change is told
-                    continue
-                found.setdefault(code, []).extend(its)
-        return found
+        return reviewing.review_data(self, self.measure() if estimates is None else estimates)
 
     def review(self, estimates: Estimates | None = None) -> list[Path]:
         """Write `reviews/<period>/` of these estimates (default: measured now); main language first."""
-        from safercities.review.build import write_review
-
-        data = self.review_data(estimates)
-        target = self.folder / REVIEWS / data.period.replace("/", "_")
-        private = data.private and not data.synthetic
-        with files.replace_folder(target, mark="data.xlsx", private=private) as work:
-            written = write_review(data, work)
-            if private:
-                files.keep_out_of_git(work)
-        return [target / path.relative_to(work) for path in written]
-
-
-def latest_complete(estimates: Estimates, place: str, kind: str) -> str:
-    """The last period that some source covers as a whole.
-
-    Raises
-    ------
-    SafercitiesError
-        If there is none.
-    """
-    totals = estimates.where(place=place).totals().rows()
-    whole = {row["period"] for row in totals if "partial_period" not in (row["quality"] or "").split()}
-    if not whole:
-        raise SafercitiesError(problem("no-complete-period", file=config.FILE, column="measure.period", period=kind))
-    # interviews may last longer or shorter than the periods that cases are counted by
-    usual = [one for one in whole if Period.parse(one).kind == kind]
-    return str(max(usual or whole, key=lambda one: (Period.parse(one).end, one)))
-
-
-def _as_breakdowns(by: Sequence[str] | Sequence[Sequence[str]]) -> list[list[str]]:
-    if all(isinstance(item, str) for item in by):
-        return [[str(item) for item in by]] if by else []
-    return [[str(name) for name in item] for item in by]
+        return reviewing.review(self, self.measure() if estimates is None else estimates)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from safercities.review.data import SourceSummary
 
 
+BUILD = "build"
+
+
 def write_build(target: Path, estimates: Estimates, observatory: Observatory, problems: list[Problem]) -> None:
     """Write the folder whole, or leave the earlier one."""
     import pyarrow.parquet as pq

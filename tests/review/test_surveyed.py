@@ -117,6 +117,28 @@ def test_withheld_values_are_not_in_the_workbook(data):
     assert all("zero_or_full" not in (row["quality"] or "") for row in hidden)
 
 
+def test_a_smoothed_place_does_not_tell_the_withheld_answers_of_its_people(data):
+    told = {"n_positive": 17, "coverage": 0.913, "note": "direct estimate weighs 0.31"}
+    rows = [row | told if row["quality"] == "smoothed" else row for row in data.estimates.rows()]
+    made = replace(data, estimates=type(data.estimates).from_rows(rows, ["sex", "age"]))
+    lines = list(load_workbook(BytesIO(annex(made)))[ROBBED].iter_rows(values_only=True))
+    found = [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
+    smoothed = {row["place"]: row for row in found if row["quality"] == "smoothed"}
+    assert smoothed["N000"]["value"] == 5.9  # its direct estimate is withheld
+    assert [smoothed["N000"][name] for name in told] == [None, None, None]
+    assert [smoothed["N001"][name] for name in told] == [17, 0.913, "direct estimate weighs 0.31"]
+
+
+def test_a_confidential_row_of_the_workbook_tells_nothing_of_its_answers(data):
+    shut = {"conf_status": "N", "quality": "zero_or_full few_respondents", "note": "None of 28 respondents"}
+    rows = [row | shut | {"deff": 1.7, "df": 9.0} if row["age"] == "Y35T59" else row for row in data.estimates.rows()]
+    made = replace(data, estimates=type(data.estimates).from_rows(rows, ["sex", "age"]))
+    lines = list(load_workbook(BytesIO(annex(made)))[ROBBED].iter_rows(values_only=True))
+    (row,) = [row for line in lines if (row := dict(zip(lines[0], line, strict=True)))["age"] == "Y35T59"]
+    assert [row[name] for name in ("value", "se", "n", "n_positive", "deff", "df", "note")] == [None] * 7
+    assert row["quality"] == "few_respondents"
+
+
 def test_the_workbook_has_the_differences_that_may_be_shown(data):
     rows = list(load_workbook(BytesIO(annex(data)))["Differences"].iter_rows(values_only=True))
     assert len(rows) == 2
@@ -138,7 +160,10 @@ def test_only_clear_differences_are_told(page):
     who = words_of(section(page, "who"))
     assert "Women: 6.9%; Men: 3.4%. Difference +3.5 percentage points (95% interval +2.6 to +4.4)." in who
     assert who.count("Difference +") == 1
-    assert "1 pairs of groups were compared; 1 intervals leave out" in words_of(section(page, "who"))
+    assert (
+        "1 pair of groups was compared. 1 interval leaves out “no difference” and is told here. Among pairs that do "
+        "not differ at all, about 5% would do so by chance."
+    ) in who
 
 
 def test_of_many_clear_differences_the_largest_are_told(data, monkeypatch):
@@ -152,7 +177,29 @@ def test_an_interval_that_holds_no_difference_is_no_claim(data):
     unclear = contrast({"sex": "F"}, {"sex": "M"}, (6.9, 3.4), (-0.4, 7.4))
     page = words_of(render(replace(data, contrasts={ROBBED: [unclear]})))
     assert "no clear difference between groups" in page
+    assert "No interval leaves out “no difference”." in page
     assert "Difference +" not in page
+
+
+def test_chance_is_that_of_the_level_of_the_intervals(data):
+    pair = replace(data.contrasts[ROBBED][0], level=0.9)
+    assert "about 10% would do so by chance" in words_of(render(replace(data, contrasts={ROBBED: [pair]})))
+
+
+@pytest.mark.parametrize(
+    ("language", "counts"),
+    [
+        (
+            "es",
+            ["Se comparó 1 par de grupos. 1 intervalo excluye", "Se compararon 2 pares de grupos. 2 intervalos exc"],
+        ),
+        ("ar", ["قورن زوج واحد من الفئات. مجال واحد يستبعد", "قورن زوجان من الفئات. مجالان يستبعدان"]),
+    ],
+)
+def test_one_pair_and_two_in_the_language_of_the_page(data, language, counts):
+    pair = data.contrasts[ROBBED][0]
+    for number, said in enumerate(counts, start=1):
+        assert said in words_of(render(replace(data, contrasts={ROBBED: [pair] * number}), language))
 
 
 def changed(data, values: tuple[float, float], ends: tuple[float, float], code: str = ROBBED) -> str:
@@ -164,14 +211,17 @@ def changed(data, values: tuple[float, float], ends: tuple[float, float], code: 
 
 def test_a_clear_change_since_the_wave_before_is_told_with_its_interval(data):
     told = changed(data, (5.2, 6.1), (-1.6, -0.2))
-    assert "1 indicators were compared with the interviews before; 1 intervals leave out “no change”" in told
+    assert (
+        "1 indicator was compared with the interviews before. 1 interval leaves out “no change” and is told here."
+        in told
+    )
     assert "Victims of robbery, by survey: −0.9 percentage points since 2016 (95% interval −1.6 to −0.2)." in told
     assert "No change is claimed" not in told
 
 
 def test_a_change_that_may_be_chance_is_only_counted(data):
     told = changed(data, (5.2, 6.1), (-1.9, 0.1))
-    assert "0 intervals leave out “no change”" in told
+    assert "1 indicator was compared with the interviews before. No interval leaves out “no change”." in told
     assert "since 2016" not in told
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safercities.sampling import sums
-from safercities.sampling.sums import Axis, Dense, Sparse, Variable, families, make_cells
+from safercities.sampling.sums import Axis, Cells, Dense, Sparse, Variable, families, make_cells
 from safercities.sampling.units import make_units
 
 
@@ -129,3 +129,9 @@ def test_axes_of_many_codes_do_not_overflow():
     x = Variable("x", None, np.ones(4))
     assert cells.sum(cells.totals(x))[[0, 2, 79_998, 79_999]].tolist() == [1, 1, 1, 1]
     assert cells.variance(cells.totals(x), cells.totals(x))[79_999] == pytest.approx(4 / 3 * 0.75)
+
+
+def test_domains_without_a_form_cannot_be_made():
+    units, _, unit = make_units([np.zeros(2, dtype=int), np.arange(2)], [None], ["a"], "adjust")
+    with pytest.raises(TypeError, match="abstract"):
+        Cells(units, unit, ())

@@ -92,22 +92,20 @@ def annex(data: ReviewData) -> bytes:
 
 
 #: What is left empty where a value is confidential, and where it is too unsure: all that would tell it.
-_SECRET = frozenset({"value", "se", "lower", "upper", "n", "n_positive", "coverage"})
+_SECRET = frozenset({"value", "se", "lower", "upper", "n", "n_positive", "deff", "df", "coverage", "note"})
 _UNSURE = frozenset({"value", "se", "lower", "upper", "n_positive", "denominator", "deff", "coverage"})
 
 
 def _cell(row: dict[str, Any], name: str, words: Words) -> object:
     if name == "place_name":
         return words.place(row["place"])
-    if (row["conf_status"] or "F") != "F" and name in _SECRET:
+    confidential, unsure = (row["conf_status"] or "F") != "F", row["verdict"] == "withhold"
+    if (confidential and name in _SECRET) or (unsure and name in _UNSURE):
         return None
-    if row["verdict"] == "withhold":
-        if name in _UNSURE:
-            return None
-        if name == "quality":
-            return " ".join(Number.from_row(row).flags)
-        if name == "note":  # the rules' own sentence may tell the value: “None of 28 respondents”
-            return Telling(words).withheld(Number.from_row(row))
+    if name == "quality" and (confidential or unsure):
+        return " ".join(Number.from_row(row).flags) or None
+    if name == "note" and unsure:  # the rules' own sentence may tell the value: “None of 28 respondents”
+        return Telling(words).withheld(Number.from_row(row))
     return None if row[name] == "" else row[name]
 
 

@@ -52,13 +52,13 @@ class ReviewData:
     Parameters
     ----------
     period
-        The latest complete period, ISO 8601.
+        The latest complete period of the records (without records: of anything), ISO 8601.
     estimates
         All of them: places, periods, breakdowns, sources. Counts and rates are rows of their own.
     dimensions
         Name → labels and order of the codes of a breakdown.
     contrasts
-        Indicator → differences between groups that a survey shows, in its latest wave.
+        Indicator → differences between groups that a survey shows, in the wave that stands for the period.
     changes
         Indicator → that wave against the one before.
     languages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -136,6 +137,17 @@ class Texts:
         if digits:
             pattern = pattern.replace("0", "0." + "0" * digits, 1)
         return format_percent(share, format=pattern, locale=self.locale)
+
+    def level(self, share: float) -> str:
+        """A confidence level, or what it leaves, with all the digits that it has.
+
+        Examples
+        --------
+        >>> Texts("en").level(0.95), Texts("en").level(0.999), Texts("en").level(1 - 0.975)
+        ('95%', '99.9%', '2.5%')
+        """
+        digits = next((n for n in range(4) if math.isclose(100 * share, round(100 * share, n), abs_tol=1e-9)), 4)
+        return self.percent(share, digits)
 
     def number_format(self) -> dict[str, object]:
         """The same marks for Vega's axes (d3-format locale)."""

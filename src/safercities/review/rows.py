@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -269,22 +269,32 @@ def made_of(data: ReviewData, indicator: str) -> str:
 
 
 def _periods(table: pa.Table, data: ReviewData) -> dict[tuple[str, str], str]:
-    """Of each series that has nothing of the review's period, and is not of records, the period that is shown.
-
-    The last one that begins before the review's period ends; else the first there is.
-    """
+    """Of each series that has nothing of the review's period, and is not of records, the period that is shown."""
     found: dict[tuple[str, str], set[str]] = {}
     seen = table.select(["indicator", "source", "period"]).group_by(["indicator", "source", "period"]).aggregate([])
     for row in seen.to_pylist():
         found.setdefault((row["indicator"], row["source"] or ""), set()).add(row["period"])
-    end = Period.parse(data.period).end
     chosen = {}
     for key, periods in found.items():
         if data.period in periods or made_of(data, key[0]) == "incidents":
             continue
-        ordered = sorted(periods, key=lambda period: Period.parse(period).start)
-        chosen[key] = ([one for one in ordered if Period.parse(one).start <= end] or ordered[:1])[-1]
+        chosen[key] = nearest(periods, data.period)
     return chosen
+
+
+def nearest(periods: Collection[str], period: str) -> str:
+    """Which of a series' periods stands for the review's: the same, else the last begun before its end, else the first.
+
+    Examples
+    --------
+    >>> nearest(["2016", "2018", "2020"], "2019"), nearest(["2020", "2021"], "2019")
+    ('2018', '2020')
+    """
+    if period in periods:
+        return period
+    end = Period.parse(period).end
+    ordered = sorted(periods, key=lambda one: (Period.parse(one).start, Period.parse(one).end))
+    return ([one for one in ordered if Period.parse(one).start <= end] or ordered[:1])[-1]
 
 
 def _now(table: pa.Table, period: str, others: Mapping[tuple[str, str], str]) -> Any:
@@ -299,15 +309,27 @@ def _now(table: pa.Table, period: str, others: Mapping[tuple[str, str], str]) ->
 
 
 def _withheld_together(table: pa.Table, dims: Sequence[str]) -> pa.Table:
-    """Estimated numbers of people or events are withheld with their share: each would tell the other."""
+    """What would tell a withheld number: numbers of people or events beside their share, cases beside a smoothed one.
+
+    The former are withheld too. A smoothed estimate stays, without how many said yes and how much their own answers
+    weigh in it.
+    """
     names = ["indicator", "source", "period", "place", *dims]
     keys = pc.binary_join_element_wise(*(pc.fill_null(table.column(name), "") for name in names), "\x1f")
     counted = pc.is_in(table.column("unit"), pa.array(COUNTED))
-    withheld = pc.fill_null(pc.equal(table.column("verdict"), "withhold"), False)
-    shares = keys.filter(pc.and_(withheld, pc.invert(counted)))
+    unsure = pc.fill_null(pc.equal(table.column("verdict"), "withhold"), False)
+    shares = keys.filter(pc.and_(unsure, pc.invert(counted)))
     hit = pc.and_(counted, pc.is_in(keys, shares.combine_chunks()))
     verdict = pc.if_else(hit, pa.scalar("withhold"), table.column("verdict"))
-    return table.set_column(table.column_names.index("verdict"), "verdict", verdict)
+    table = table.set_column(table.column_names.index("verdict"), "verdict", verdict)
+    secret = pc.fill_null(pc.not_equal(table.column("conf_status"), "F"), False)
+    smoothed = pc.match_substring(pc.fill_null(table.column("quality"), ""), "smoothed")
+    bare = pc.and_(smoothed, pc.is_in(keys, keys.filter(pc.or_(unsure, secret)).combine_chunks()))
+    for name in ("n_positive", "coverage", "note"):
+        column = table.column(name)
+        without = pc.if_else(bare, pa.scalar(None, column.type), column)
+        table = table.set_column(table.column_names.index(name), name, without)
+    return table
 
 
 def _all_total(table: pa.Table, dims: Sequence[str]) -> Any:

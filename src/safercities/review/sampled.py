@@ -33,7 +33,6 @@ def sampled(shown: Shown, words: Words) -> Sampled:
     """All of it, for one page."""
     told, gaps, audited = Told(shown, words), Gaps(shown, words), Audited(shown, words)
     found = [(series, differences(shown.data, series)) for series in told.told]
-    known = [one for _, each in found for one in each]
     beside = [series for series in shown.of("reporting") if series.now is not None]
     first = next((text for series in beside if (text := gaps.sentence(series))), "")
     return Sampled(
@@ -41,7 +40,7 @@ def sampled(shown: Shown, words: Words) -> Sampled:
         surveys=[told.survey(source) for source in dict.fromkeys(series.source for series in told.told)],
         gaps=[gaps.gap(series) for series in beside],
         who=[part for series, each in found if (part := told.groups(series, each)) is not None],
-        compared=told.compared(len(known), sum(one.clear for one in known)),
+        compared=told.compared([one for _, each in found for one in each]),
         where=[part for series in told.told if (part := told.places(series)) is not None],
         audits=[audited.audit(source) for source in dict.fromkeys(series.source for series in shown.of("audits"))],
         indices=[audited.index(code) for code in dict.fromkeys(series.indicator for series in shown.of("index"))],

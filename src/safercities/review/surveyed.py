@@ -133,13 +133,24 @@ class Told(Maker):
             )
             return [beside] if any(len(series.trend) > 1 for series in its) else []
         clear = [(series, change) for series, change in found if change.clear]
-        looked = texts.gettext(
-            "{looked} indicators were compared with the interviews before; {clear} intervals leave out “no change” "
-            "and are told here. Among indicators that did not change at all, about 1 in 20 would do so by chance.",
-            looked=texts.number(len(found)), clear=texts.number(len(clear)),
-        )  # fmt: skip
+        looked = texts.ngettext(
+            "{n} indicator was compared with the interviews before.",
+            "{n} indicators were compared with the interviews before.",
+            len(found),
+        )
+        left = texts.gettext("No interval leaves out “no change”.")
+        if clear:
+            left = texts.ngettext(
+                "{n} interval leaves out “no change” and is told here.",
+                "{n} intervals leave out “no change” and are told here.",
+                len(clear),
+            )
+        chance = texts.gettext(
+            "Among indicators that did not change at all, about {share} would do so by chance.",
+            share=texts.level(1 - found[0][1].level),
+        )
         told = [f"{self.words.indicator(series.indicator)}: {self._change(series, change)}" for series, change in clear]
-        return [looked, *told]
+        return [f"{looked} {left} {chance}", *told]
 
     def _change(self, series: Series, change: Contrast) -> str:
         """A change in a sentence, with its interval."""
@@ -148,7 +159,7 @@ class Told(Maker):
         values = {
             "size": size if number is None else self.telling.with_unit(number, size),
             "period": texts.period(change.other["period"]),
-            "level": texts.percent(change.level),
+            "level": texts.level(change.level),
             "low": self.telling.difference(change.difference_lower, ""),
             "high": self.telling.difference(change.difference_upper, ""),
         }
@@ -196,7 +207,7 @@ class Told(Maker):
                     other=capital(self.telling.group(one.names, one.other)),
                     other_value=self.telling.value(one.other.rate),
                     difference=self.telling.difference(one.value, unit),
-                    level=self.telling.texts.percent(one.level),
+                    level=self.telling.texts.level(one.level),
                     **dict(zip(("low", "high"), ends, strict=True)),
                 )
             )
@@ -205,15 +216,26 @@ class Told(Maker):
             said.append(self.telling.texts.gettext(text, more=self.telling.texts.number(more)))
         return said
 
-    def compared(self, looked: int, clear: int) -> str:
+    def compared(self, found: Sequence[Difference]) -> str:
         """How many differences were looked at, and how many would look clear by chance."""
-        if not looked:
+        if not found:
             return ""
-        return self.telling.texts.gettext(
-            "{looked} pairs of groups were compared; {clear} intervals leave out “no difference”; the largest are told "
-            "here. Among pairs that do not differ at all, about 1 in 20 would do so by chance.",
-            looked=self.telling.texts.number(looked), clear=self.telling.texts.number(clear),
+        texts = self.telling.texts
+        looked = texts.ngettext(
+            "{n} pair of groups was compared.", "{n} pairs of groups were compared.", len(found)
         )  # fmt: skip
+        left = texts.gettext("No interval leaves out “no difference”.")
+        if clear := sum(one.clear for one in found):
+            left = texts.ngettext(
+                "{n} interval leaves out “no difference” and is told here.",
+                "{n} intervals leave out “no difference”; the largest are told here.",
+                clear,
+            )
+        chance = texts.gettext(
+            "Among pairs that do not differ at all, about {share} would do so by chance.",
+            share=texts.level(1 - found[0].level),
+        )
+        return f"{looked} {left} {chance}"
 
     def places(self, series: Series) -> Parts | None:
         """The places of one indicator, by name: direct estimates beside smoothed ones, where there are any."""

@@ -96,7 +96,7 @@ class Telling:
 
     def interval(self, number: Number) -> str:
         """An interval with its level; says where it has one side only; empty where there is none."""
-        ends, level = self.ends(number), self.texts.percent(number.level)
+        ends, level = self.ends(number), self.texts.level(number.level)
         if not ends:
             return ""
         if number.one_sided == "none":

@@ -173,7 +173,7 @@ class Words:
     def interval(self, number: Number) -> str:
         """An interval with its level: `95% interval 547 to 644`."""
         return self.texts.gettext(
-            "{level} interval {ends}", level=self.texts.percent(number.level), ends=self.ends(number)
+            "{level} interval {ends}", level=self.texts.level(number.level), ends=self.ends(number)
         )
 
     def flags(self, flags: tuple[str, ...]) -> list[str]:
@@ -244,7 +244,7 @@ class Words:
     def change(self, found: Change, period: str) -> str:
         """A change as `71% fewer than in 2010 (95% interval 68% to 73% fewer)`."""
         low, high = sorted((abs(found.lower - 1), abs(found.upper - 1)))
-        size, level = self._percent(abs(found.ratio - 1)), self.texts.percent(found.level)
+        size, level = self._percent(abs(found.ratio - 1)), self.texts.level(found.level)
         values = {
             "size": size,
             "period": period,

@@ -8,6 +8,7 @@ of the full design in both.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -54,8 +55,8 @@ class Axis:
 
 
 @dataclass(eq=False)
-class Cells:
-    """The domains of one breakdown.
+class Cells(ABC):
+    """The domains of one breakdown; how their totals are held is for `Dense` and `Sparse` to say.
 
     Parameters
     ----------
@@ -135,16 +136,21 @@ class Cells:
 
         return self._keep(f"domain/{name}", make)
 
-    # what Dense and Sparse do differently ------------------------------------------------------------------------
+    def present(self, variable: Variable) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+        """PSUs and strata in which a total of positive weights is not 0, and whether a lonely stratum is among them."""
+        if variable.name not in self._present:
+            self._present[variable.name] = self._find_present(self.totals(variable))
+        return self._present[variable.name]
 
+    @abstractmethod
     def totals(self, variable: Variable) -> Floats:
         """Totals by unit and domain."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sum(self, totals: Floats) -> Floats:
         """Totals over all units; shape (domains,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def variance(
         self, totals: Floats, members: Floats, value: Floats | None = None, below: Floats | None = None
     ) -> Floats:
@@ -153,20 +159,14 @@ class Cells:
         Its influence is `totals`, or totals − value·below (`value` one a domain). `members` are totals of positive
         weights: not 0 where a unit has members of the domain.
         """
-        raise NotImplementedError
 
-    def present(self, variable: Variable) -> tuple[Ints, Ints, NDArray[np.bool_]]:
-        """PSUs and strata in which a total of positive weights is not 0, and whether a lonely stratum is among them."""
-        if variable.name not in self._present:
-            self._present[variable.name] = self._find_present(self.totals(variable))
-        return self._present[variable.name]
-
+    @abstractmethod
     def _find_present(self, totals: Floats) -> tuple[Ints, Ints, NDArray[np.bool_]]:
-        raise NotImplementedError
+        """What `present` keeps."""
 
+    @abstractmethod
     def columns(self, totals: Floats, domains: Ints) -> Floats:
         """Totals of some domains as a matrix; shape (len(domains), units)."""
-        raise NotImplementedError
 
 
 class Dense(Cells):
