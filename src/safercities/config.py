@@ -10,10 +10,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from safercities.collect.spec import PopulationSpec, SourceSpec, SurveySpec
+from safercities.collect.spec import AuditsSpec, IncidentsSpec, PopulationSpec, SourceSpec, SurveySpec
+from safercities.disclose.spec import AddressesSpec, KnownSpec, PublishSpec
 from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.model.spec import Spec, parse
 from safercities.places.spec import GeographySpec
+
+__all__ = [
+    "FILE",
+    "AboutSpec",
+    "AddressesSpec",
+    "KnownSpec",
+    "MeasureSpec",
+    "ObservatorySpec",
+    "PublishSpec",
+    "load",
+    "write_template",
+]
 
 FILE = "observatory.toml"
 
@@ -57,12 +70,6 @@ class MeasureSpec(Spec):
             if len(set(combination)) != len(combination):
                 raise ValueError(f"{combination} names a breakdown twice")
         return by
-
-
-class PublishSpec(Spec):
-    """`[publish]`: the rules of disclosure control. Read and checked; applied once `safercities publish` exists."""
-
-    minimum_count: int = Field(default=5, ge=1, description="Smallest count that may be published. Not applied yet.")
 
 
 class ObservatorySpec(Spec):
@@ -114,6 +121,17 @@ class ObservatorySpec(Spec):
                         f"the margin {margin.name} of {name} takes its totals from {margin.source}, which is no source "
                         f'with kind = "population": {listed}'
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _published(self) -> ObservatorySpec:
+        cases = [spec for spec in self.sources.values() if isinstance(spec, IncidentsSpec | SurveySpec | AuditsSpec)]
+        sources = {name for spec in cases for name in spec.dimensions}
+        if wrong := self.publish.unknown_names(sources, [geography.level for geography in self.geographies]):
+            raise ValueError("[publish]: " + "; ".join(wrong))
+        for known in self.publish.known:
+            if known.source is not None and known.source not in self.sources:
+                raise ValueError(f"[[publish.known]]: there is no source {known.source}")
         return self
 
 

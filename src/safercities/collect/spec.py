@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from safercities.collect.audits_spec import AuditsSpec, RatingFrom, RubricFrom
 from safercities.collect.file_spec import CodesFrom, DimensionFrom, FileSpec, Scalar, check_names
 from safercities.collect.margins_spec import MarginFrom
+from safercities.collect.release_spec import ReleaseSpec
 from safercities.collect.survey_spec import ReplicatesFrom, SurveySpec, VariableFrom, YesFrom
 from safercities.model.spec import Spec
 
@@ -22,6 +23,7 @@ __all__ = [
     "MarginFrom",
     "PopulationSpec",
     "RatingFrom",
+    "ReleaseSpec",
     "ReplicatesFrom",
     "RubricFrom",
     "Scalar",
@@ -136,6 +138,7 @@ SourceSpec = Annotated[
     Annotated[IncidentsSpec, Tag("tag:incidents")]
     | Annotated[PopulationSpec, Tag("tag:population")]
     | Annotated[SurveySpec, Tag("tag:survey")]
-    | Annotated[AuditsSpec, Tag("tag:audits")],
+    | Annotated[AuditsSpec, Tag("tag:audits")]
+    | Annotated[ReleaseSpec, Tag("tag:release")],
     Discriminator(_kind),
 ]

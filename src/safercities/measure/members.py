@@ -22,7 +22,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 #: Units whose numbers add up.
 COUNTED = ("victims", "incidents", "offences", "people", "households", "events", "points", "respondents", "total")
-#: (place, period) → people; or a table with place, period, n and breakdowns by characteristics of the person.
+#: Columns of a table of denominators that gives each series its own: a share of victims is over victims.
+APART = ("indicator", "version", "source", "unit", "method")
+#: (place, period) → people; or a table with place, period, n and breakdowns by characteristics of the person. With the
+#: columns of `APART`, all breakdowns count, and `source` and `method` are those of the aggregate.
 Denominators: TypeAlias = "Mapping[tuple[str, str], float] | pa.Table"
 
 
@@ -134,10 +137,12 @@ class Weights:
     def __init__(self, denominators: Denominators, dimensions: Sequence[str]) -> None:
         person = [name for name in dimensions if dimension(name).of == "person"]
         if isinstance(denominators, pa.Table):
-            self.names = tuple(name for name in person if name in denominators.column_names)
+            self.apart = tuple(name for name in APART if name in denominators.column_names)
+            keys = (*self.apart, *(dimensions if self.apart else person))
+            self.names = tuple(name for name in keys if name in denominators.column_names)
             self._people = _from_table(denominators, self.names)
         else:
-            self.names = ()
+            self.apart, self.names = (), ()
             self._people = {(place, period): float(n) for (place, period), n in denominators.items()}
         self._lacking = tuple(name for name in person if name not in self.names)
         for key, people in self._people.items():
@@ -149,7 +154,7 @@ class Weights:
         for name in self._lacking:
             if row[name] != TOTAL:
                 raise UsageError(problem("upward-dimension", name=name))
-        key = (place, row["period"], *(row[name] for name in self.names))
+        key = (place, row["period"], *(row[name] or TOTAL for name in self.names))
         if key not in self._people:
             more = "".join(f", {name} {row[name]}" for name in self.names if row[name] != TOTAL)
             raise UsageError(problem("upward-denominator", place=place, period=row["period"], more=more))
@@ -157,12 +162,12 @@ class Weights:
 
     def of_rows(self, table: pa.Table, dimensions: Sequence[str]) -> Floats:
         """People of the place of each row."""
-        group, rows = self._distinct(table, ("place", "period", *dimensions))
+        group, rows = self._distinct(table, ("place", "period", *self.apart, *dimensions))
         return np.array([self.of(row["place"], row) for row in rows], dtype=np.float64)[group]
 
     def of_targets(self, table: pa.Table, dimensions: Sequence[str], membership: Membership) -> Floats:
         """People of all members of the larger place of each row, with data or without."""
-        group, rows = self._distinct(table, ("target", "period", *dimensions))
+        group, rows = self._distinct(table, ("target", "period", *self.apart, *dimensions))
         sums = []
         for row in rows:
             everybody = membership.members(row["target"], last_day(row["period"]))

@@ -112,7 +112,7 @@ def aggregate(
     >>> whole["value"], whole["coverage"], whole["quality"]
     (13.0, 0.8, 'partial_coverage')
     """
-    work = _prepared(members, tree, denominators, level, of, kinds or {})
+    work = prepared(members, tree, denominators, level, of, kinds or {})
     return _rows(work, np.ones(work.table.num_rows, dtype=bool), gate, "")
 
 
@@ -149,12 +149,12 @@ def trend(
     >>> [row["value"] for row in series], series[0]["note"].split("; ")[0]
     ([10.0, 11.0], 'members in all periods: a')
     """
-    work = _prepared(members, tree, denominators, level, of, kinds or {})
+    work = prepared(members, tree, denominators, level, of, kinds or {})
     return _rows(work, _throughout(work), gate, CONSTANT)
 
 
 @dataclass(frozen=True)
-class _Work:
+class Work:
     """The members' rows that come together.
 
     Parameters
@@ -194,14 +194,14 @@ class _Work:
         return self.table.column(name).take(pa.array(self.first)).to_pylist()  # type: ignore[no-any-return]
 
 
-def _prepared(
+def prepared(
     members: Estimates,
     tree: Hierarchy,
     denominators: Denominators,
     level: str,
     of: str | None,
     kinds: Mapping[str, str],
-) -> _Work:
+) -> Work:
     if level not in tree.levels:
         raise UsageError(problem("upward-level", given=level, known=", ".join(tree.levels)))
     flags = pc.fill_null(members.table.column("quality"), "")
@@ -211,7 +211,7 @@ def _prepared(
     table = usable.table.append_column("target", membership.targets(usable.table))
     table = table.filter(pc.is_valid(table.column("target")))
     again = pc.or_(pc.starts_with(_text(table, "method"), MEAN), pc.starts_with(_text(table, "method"), SUM))
-    table = _keyed(table, kinds)
+    table = keyed(table, kinds)
     keys = ("target", "indicator", "version", "period", "source", "unit", "method", *members.dimensions)
     _check_once(table, keys)
     group, first = grouped(table, keys)
@@ -221,14 +221,14 @@ def _prepared(
     held[~np.asarray(again.to_numpy(), dtype=bool)] = plain
     whole = weights.of_targets(table.take(pa.array(first)), members.dimensions, membership)
     _check_whole(table, held, whole[group])
-    return _Work(table, keys, group, first, held, whole, lost)
+    return Work(table, keys, group, first, held, whole, lost)
 
 
 def _text(table: pa.Table, name: str) -> pa.ChunkedArray:
     return pc.fill_null(table.column(name), "")
 
 
-def _keyed(table: pa.Table, kinds: Mapping[str, str]) -> pa.Table:
+def keyed(table: pa.Table, kinds: Mapping[str, str]) -> pa.Table:
     """The kind as `source`, and `method` without what aggregating put before it."""
     source = [kinds.get(name, name) for name in table.column("source").to_pylist()]
     method = _text(table, "method")
@@ -255,7 +255,7 @@ def _check_whole(table: pa.Table, held: Floats, whole: Floats) -> None:
         raise UsageError(problem("upward-denominator-less", place=row["place"], period=row["period"]))
 
 
-def _throughout(work: _Work) -> Mask:
+def _throughout(work: Work) -> Mask:
     """Rows of members that have a value in every period of their series."""
     keys = tuple(name for name in work.keys if name != "period")
     series, _ = grouped(work.table, keys)
@@ -269,7 +269,7 @@ def _throughout(work: _Work) -> Mask:
     return np.asarray(mine[member] == periods[series])
 
 
-def _rows(work: _Work, chosen: Mask, gate: float, ending: str) -> Estimates:
+def _rows(work: Work, chosen: Mask, gate: float, ending: str) -> Estimates:
     """A row for each group, from its chosen members with a value."""
     value = work.numbers("value")
     used = np.isfinite(value) & chosen
@@ -283,7 +283,7 @@ def _rows(work: _Work, chosen: Mask, gate: float, ending: str) -> Estimates:
     mean = work.total(np.where(used, weight * value, 0.0)) / below
     columns = {"value": mean, "denominator": np.where(held > 0, held, np.nan), "coverage": coverage}
     columns |= _spread(work, weight, below, used, mean, counted)
-    flags, notes = _flags(work, used, coverage, given), _notes(work, chosen, coverage, gate, given, ending)
+    flags, notes = flags_of(work, used, coverage, given), _notes(work, chosen, coverage, gate, given, ending)
     method = [(SUM if adds else MEAN) + head + ending for adds, head in zip(counted, work.heads("method"), strict=True)]
     texts = {
         "place": work.heads("target"),
@@ -292,7 +292,7 @@ def _rows(work: _Work, chosen: Mask, gate: float, ending: str) -> Estimates:
         "note": notes,
         "obs_status": of_wholes(work.table, work.group, used, flags, given),
     }
-    return _table(work, columns, texts, used)
+    return table_of(work, columns, texts, used).sort()
 
 
 def _adds_up(units: list[str | None]) -> Mask:
@@ -303,7 +303,7 @@ def _adds_up(units: list[str | None]) -> Mask:
     return np.array([unit in COUNTED for unit in units], dtype=bool)
 
 
-def _spread(work: _Work, weight: Floats, below: Floats, used: Mask, mean: Floats, counted: Mask) -> dict[str, Floats]:
+def _spread(work: Work, weight: Floats, below: Floats, used: Mask, mean: Floats, counted: Mask) -> dict[str, Floats]:
     """Standard error, limits and their level; NaN where a member with a value has none."""
     value, level = work.numbers("value"), work.numbers("level")
 
@@ -324,7 +324,7 @@ def _spread(work: _Work, weight: Floats, below: Floats, used: Mask, mean: Floats
     return {"se": together(work.numbers("se"))} | {k: np.where(known, v, np.nan) for k, v in limits.items()}
 
 
-def _flags(work: _Work, used: Mask, coverage: Floats, given: Mask) -> list[str]:
+def flags_of(work: Work, used: Mask, coverage: Floats, given: Mask) -> list[str]:
     """Quality of each group: what stays true of its members, few cases in all, members without data."""
     fields = work.table.column("quality").to_pylist()
     found: list[set[str]] = [set() for _ in work.first]
@@ -338,7 +338,7 @@ def _flags(work: _Work, used: Mask, coverage: Floats, given: Mask) -> list[str]:
     return [quality.join(*flags) for flags in found]
 
 
-def _notes(work: _Work, chosen: Mask, coverage: Floats, gate: float, given: Mask, ending: str) -> list[str]:
+def _notes(work: Work, chosen: Mask, coverage: Floats, gate: float, given: Mask, ending: str) -> list[str]:
     """What cannot be said by flags: why there is no value, who is in a trend, who did not exist."""
     composition = _composition(work, chosen) if ending else [""] * len(work.first)
     notes = []
@@ -355,7 +355,7 @@ def _notes(work: _Work, chosen: Mask, coverage: Floats, gate: float, given: Mask
     return notes
 
 
-def _composition(work: _Work, chosen: Mask) -> list[str]:
+def _composition(work: Work, chosen: Mask) -> list[str]:
     """For each group which members have a value in all periods of its series, and which in some only."""
     series, _ = grouped(work.table, tuple(name for name in work.keys if name != "period"))
     place = work.table.column("place").to_pylist()
@@ -378,10 +378,9 @@ def _named(places: Sequence[str]) -> str:
     return ", ".join(places[:_NAMED]) + more
 
 
-def _table(work: _Work, measures: Mapping[str, Floats], texts: Mapping[str, list[str]], used: Mask) -> Estimates:
-    size = len(work.first)
-    dimensions = [name for name in work.keys if name not in ("target", *schema().names)]
-    target = schema(dimensions)
+def table_of(work: Work, measures: Mapping[str, Floats], texts: Mapping[str, list[str]], used: Mask) -> Estimates:
+    """A row for each group; sums of `n` and `n_positive` are those of the rows used."""
+    target = schema([name for name in work.keys if name not in ("target", *schema().names)])
     counts = {name: work.total(np.where(used, work.numbers(name), 0.0)) for name in ("n", "n_positive")}
     arrays = []
     for field in target:
@@ -396,5 +395,5 @@ def _table(work: _Work, measures: Mapping[str, Floats], texts: Mapping[str, list
         elif field.name in work.keys:
             arrays.append(pa.array(work.heads(field.name), field.type))
         else:
-            arrays.append(pa.nulls(size, field.type))
-    return Estimates(pa.table(arrays, schema=target)).sort()
+            arrays.append(pa.nulls(len(work.first), field.type))
+    return Estimates(pa.table(arrays, schema=target))

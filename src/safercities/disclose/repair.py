@@ -1,0 +1,124 @@
+"""Which further cells to withhold where a withheld one is pinned down: the cheapest other counts in which it differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from safercities.disclose.knowledge import MOST, Ints, Knowledge
+from safercities.disclose.solver import TOLERANCE, Floats, Infeasible, Mask, Program
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+#: Openings that are closed by one program.
+TOGETHER = 40
+
+
+@dataclass(frozen=True)
+class Need:
+    """A cell that must be able to differ from the truth by an amount (up: positive), while some leaves stay as they are."""
+
+    cell: int
+    amount: float
+    fixed: tuple[int, ...] = ()
+
+
+def cheapest(
+    matrix: csr_array, published: Mask, cost: Floats, truth: Ints, knowledge: Knowledge, needs: Sequence[Need]
+) -> Floats:
+    """Other counts in which all needs are met, at the least cost of published cells that differ from the truth.
+
+    Parameters
+    ----------
+    matrix
+        Sums over the leaves, shape (cells, leaves).
+    published
+        The cells that are published now, and may be withheld.
+    cost
+        Of withholding each cell.
+    knowledge
+        What is known besides: it holds for the other counts as well.
+
+    Raises
+    ------
+    Infeasible
+        If the needs cannot be met together, whatever is withheld.
+
+    Source: Kelly, Golden & Assad (1992), Cell suppression: disclosure protection for sensitive tabular data, Networks
+    22, the linear program of one cell; here for several at once, and over all linked tables.
+    """
+    import scipy.sparse as sp
+
+    cells = np.flatnonzero(published)
+    n, m = matrix.shape[1], len(cells)
+    aims = matrix[[need.cell for need in needs]]
+    slack = sp.eye_array(m, format="csr")
+    rows = sp.block_array([[matrix[cells], -slack, slack]], format="csr")
+    rows = sp.vstack([rows, _wide(knowledge.matrix, 2 * m), _wide(aims, 2 * m)], format="csr")
+    facts = knowledge.matrix @ truth
+    up = np.array([need.amount > 0 for need in needs])
+    amount = np.array([need.amount for need in needs])
+    lower = np.concatenate([np.zeros(m), knowledge.lower - facts, np.where(up, amount, -np.inf)])
+    upper = np.concatenate([np.zeros(m), knowledge.upper - facts, np.where(up, np.inf, amount)])
+    least, most = knowledge.least - truth, np.minimum(knowledge.most - truth, MOST)
+    for leaf in {leaf for need in needs for leaf in need.fixed}:
+        least[leaf] = most[leaf] = 0
+    ask = Program(
+        rows,
+        lower,
+        upper,
+        np.concatenate([least, np.zeros(2 * m)]),
+        np.concatenate([most, np.full(2 * m, MOST)]),
+    )
+    found = ask.minimise(np.concatenate([np.zeros(n), cost[cells], cost[cells]]))
+    return truth + found.x[:n]
+
+
+def _wide(rows: csr_array, more: int) -> csr_array:
+    """The rows with further columns of zeros."""
+    import scipy.sparse as sp
+
+    return sp.hstack([rows, sp.csr_array((rows.shape[0], more))], format="csr")
+
+
+def differ(matrix: csr_array, truth: Ints, other: Floats) -> Mask:
+    """Which cells differ between the truth and other counts."""
+    return np.asarray(np.abs(matrix @ (other - truth)) > 10 * TOLERANCE)
+
+
+def close(
+    matrix: csr_array,
+    published: Mask,
+    cost: Floats,
+    truth: Ints,
+    knowledge: Knowledge,
+    needs: Sequence[Need],
+) -> tuple[Mask, list[Floats]]:
+    """Withhold what meets all needs; gives the cells that stay published, and the other counts that were found.
+
+    Raises
+    ------
+    Infeasible
+        If a need cannot be met even with everything withheld that may be.
+    """
+    published, points = published.copy(), []
+    for start in range(0, len(needs), TOGETHER):
+        for group in _groups(needs[start : start + TOGETHER]):
+            try:
+                found = [cheapest(matrix, published, cost, truth, knowledge, group)]
+            except Infeasible:
+                found = [cheapest(matrix, published, cost, truth, knowledge, [need]) for need in group]
+            for one in found:
+                published &= ~differ(matrix, truth, one)
+                points.append(one)
+    return published, points
+
+
+def _groups(needs: Sequence[Need]) -> list[list[Need]]:
+    """Needs that do not stand in each other's way: none fixes a leaf while another one needs it free."""
+    plain = [need for need in needs if not need.fixed]
+    return [*([plain] if plain else []), *([need] for need in needs if need.fixed)]

@@ -1,0 +1,197 @@
+"""Suppression: which cells of a family of tables to publish, so that none of those withheld can be pinned down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from safercities.disclose.elimination import eliminate
+from safercities.disclose.family import Family
+from safercities.disclose.knowledge import Ints, Knowledge
+from safercities.disclose.prove import Insider, Opening, Prover
+from safercities.disclose.repair import Need, close
+from safercities.disclose.solver import Floats, Infeasible, Mask
+from safercities.model.errors import SafercitiesError, problem
+
+#: Rounds of proof and repair before giving up: each withholds more, so that few are ever needed.
+MOST_ROUNDS = 30
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """What is published, and why the rest is not; shapes (cells,) of the family.
+
+    Parameters
+    ----------
+    published
+        Cells whose counts are published.
+    primary
+        Cells withheld for their own sake: counts below the least one, and those that disclose an attribute.
+    repaired
+        Cells withheld because the first pattern did not stand the attack.
+    """
+
+    published: Mask
+    primary: Mask
+    repaired: Mask
+
+    @property
+    def secondary(self) -> Mask:
+        """Cells withheld for the sake of others."""
+        return ~self.published & ~self.primary
+
+
+def default_width(minimum: Ints) -> Ints:
+    """Least width of what an attacker is left with, by the least count: half of the class "fewer than k", at least 1.
+
+    Examples
+    --------
+    >>> default_width(np.array([3, 5, 10])).tolist()
+    [1, 2, 4]
+    """
+    return np.maximum(1, (np.asarray(minimum) - 1) // 2)
+
+
+def suppress(
+    family: Family,
+    counts: Ints,
+    *,
+    width: Ints | None = None,
+    primary: Mask | None = None,
+    known: Knowledge | None = None,
+    insiders: list[Insider] | None = None,
+    cost: Floats | None = None,
+    seed: int = 0,
+) -> Suppression:
+    """Withhold every cell below its least count, and as few others as are needed so that an attacker cannot tell.
+
+    Parameters
+    ----------
+    family
+        The tables.
+    counts
+        Of the leaves, shape (leaves,).
+    width
+        How many further values of each withheld primary cell must remain possible; default: `default_width`.
+    primary
+        Cells to be withheld for another reason (attribute disclosure), shape (cells,).
+    known
+        What is known besides the release, and cannot be withheld any more.
+    insiders
+        Who knows a case; see `insiders_of`. Default: nobody.
+    cost
+        Of withholding each cell; default: 1 and a little more for larger counts.
+
+    Raises
+    ------
+    SafercitiesError
+        If what is known already pins down a cell, whatever is withheld now; or the solver gives no answer.
+
+    Examples
+    --------
+    >>> from safercities.disclose.family import margins
+    >>> family = margins([[("sex", np.arange(2))], [("age", np.arange(3))]], (2, 3), 5, 2)
+    >>> result = suppress(family, np.array([2, 30, 40, 20, 25, 60]))
+    >>> int(result.primary.sum()), int(result.secondary.sum())
+    (1, 3)
+    """
+    total = family.counts(counts)
+    small = total < family.minimum
+    own = small if primary is None else small | primary
+    wanted = default_width(family.minimum) if width is None else np.asarray(width)
+    price = 1 + 0.1 * np.log1p(total) if cost is None else cost
+    known = known if known is not None else Knowledge.of(family.leaves)
+    work = _Work(family, counts, own, wanted, price, known, insiders or [], seed)
+    published, repaired = work.run()
+    return Suppression(published, own, repaired)
+
+
+def insiders_of(counts: Ints, *, singletons: bool = True) -> list[Insider]:
+    """Everybody who may know one case: one insider a leaf with cases; of a single case, one who knows she is alone.
+
+    Examples
+    --------
+    >>> insiders_of(np.array([0, 1, 4]))
+    [Insider(leaf=1, alone=True), Insider(leaf=2, alone=False)]
+    """
+    return [Insider(int(leaf), bool(singletons and counts[leaf] == 1)) for leaf in np.flatnonzero(counts)]
+
+
+class _Work:
+    """Elimination, then proof and repair until nothing is open."""
+
+    def __init__(
+        self,
+        family: Family,
+        counts: Ints,
+        primary: Mask,
+        width: Ints,
+        cost: Floats,
+        known: Knowledge,
+        insiders: list[Insider],
+        seed: int,
+    ) -> None:
+        self.family, self.counts, self.primary, self.cost, self.known = family, counts, primary, cost, known
+        self.width, self.insiders, self.seed = width[primary], insiders, seed
+        self.total = family.counts(counts)
+        self.targets = family.matrix[np.flatnonzero(primary)]
+        self.points: list[Floats] = []
+
+    def run(self) -> tuple[Mask, Mask]:
+        published = first = self._eliminate()
+        for _ in range(MOST_ROUNDS):
+            openings = self._openings(published)
+            if not openings:
+                return published, first & ~published
+            published = self._repair(published, openings)
+        raise SafercitiesError(problem("protect-endless", rounds=MOST_ROUNDS))
+
+    def _eliminate(self) -> Mask:
+        import scipy.sparse as sp
+
+        cells = self.family.matrix
+        candidates = np.flatnonzero(~self.primary)
+        order = candidates[np.argsort(-self.total[candidates], kind="stable")]
+        facts = np.flatnonzero(self.known.lower == self.known.upper)
+        matrix = sp.vstack([cells, self.known.matrix[facts]], format="csr")
+        more = np.zeros(len(facts), dtype=bool)
+        forced = cells.shape[0] + np.arange(len(facts))
+        found = eliminate(matrix, np.concatenate([self.primary, more]), order, forced, seed=self.seed)
+        return found[: cells.shape[0]]
+
+    def knowledge(self, published: Mask) -> Knowledge:
+        """Everything known once these cells are published."""
+        at = np.flatnonzero(published)
+        return self.known.plus(self.family.matrix[at], self.total[at].astype(float))
+
+    def _openings(self, published: Mask) -> list[Opening]:
+        prover = Prover(
+            self.knowledge(published),
+            self.targets,
+            self.width,
+            truth=self.counts,
+            points=self.points,
+            seed=self.seed,
+            exact=bool(self.insiders),
+        )
+        found = prover.openings(self.insiders)
+        self.points = list(prover.points)[1:]
+        return found
+
+    def _repair(self, published: Mask, openings: list[Opening]) -> Mask:
+        rows = np.flatnonzero(self.primary)
+        needs = []
+        for one in openings:
+            cell, truth = int(rows[one.target]), int(self.total[rows[one.target]])
+            fixed = () if one.insider is None else (one.insider.leaf,)
+            needs.append(Need(cell, max(1, one.lower + int(self.width[one.target]) - truth), fixed))
+        try:
+            kept, points = close(self.family.matrix, published, self.cost, self.counts, self.known, needs)
+        except Infeasible:
+            label = self.family.label(int(rows[openings[0].target]))
+            raise SafercitiesError(problem("protect-impossible", cell=label)) from None
+        if (kept == published).all():
+            raise SafercitiesError(problem("protect-endless", rounds=1))
+        self.points += points
+        return kept

@@ -1,0 +1,347 @@
+"""Protect survey estimates: withhold small domains and what gives them away, round the rest to what its error bears."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safercities.disclose.digits import bands, before, nearest, up
+from safercities.disclose.survey_attack import LARGEST, Seen, drawn_singly, single
+from safercities.disclose.survey_leaves import Key, Leaves, leaves
+from safercities.disclose.survey_proof import proved
+from safercities.disclose.survey_public import public
+from safercities.disclose.survey_rows import Domain, Minimum, Table, read
+from safercities.disclose.survey_shown import Shown, Units, shares_and_means, totals, units
+from safercities.model.dimensions import TOTAL, UNKNOWN
+from safercities.model.errors import UsageError, problem
+from safercities.model.estimates import Estimates
+from safercities.model.places import Place
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+#: Why a row is withheld; only the private log says so.
+REASONS: Mapping[str, str] = {
+    "few_respondents": "fewer respondents than the minimum",
+    "few_cases": "fewer cases than the minimum: nobody up to the minimum are one class",
+    "few_others": "fewer respondents who are no case than the minimum: everybody is an answer too",
+    "rules": "the publication rules withhold it",
+    "no_spread": "no standard error that would say how far it may be rounded",
+    "narrow": "respondents or cases could be told from its own figures, were the sample one that weighs itself",
+    "complement": "with it, a domain could be told from the others",
+    "limits": "no limits from rounded figures hold the true ones",
+    "no_share": "a number of people or events without its share, or without what rounds it",
+    "second_form": "a further form of an estimate that is shown already: two roundings tell more than one",
+    "derived": "made from exact estimates: make it anew from the protected ones",
+}
+#: Degrees of freedom are shown to these steps, one number for each breakdown.
+_DF_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50, 100, 200, 500, 1000)
+#: Worlds of a single row are looked for this far around the truth: more would only be more of the same.
+_FAR = 150
+
+
+@dataclass(frozen=True)
+class Protected:
+    """Protected estimates, and the private log.
+
+    Parameters
+    ----------
+    estimates
+        All rows that were given, in their order. `conf_status` is F or N, and of the rows N nothing is left.
+    reasons
+        Row → why it is withheld (keys of `REASONS`). Private: it tells primary from complementary.
+    """
+
+    estimates: Estimates
+    reasons: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def tally(self) -> dict[str, int]:
+        """How many rows are withheld for each reason."""
+        found = list(self.reasons.values())
+        return {reason: found.count(reason) for reason in REASONS if reason in found}
+
+
+def protect_survey(
+    estimates: Estimates, minimum: Minimum, *, width: int | None = None, places: Sequence[Place] = ()
+) -> Protected:
+    """Protect the estimates of a survey: unweighted respondents, cases and non-cases of every domain.
+
+    Rules
+    -----
+    - Withheld: fewer respondents than the minimum, fewer cases or non-cases than the minimum (0 is no exception),
+      what the publication rules withhold, and what has no standard error. The number of people goes with its share.
+    - Shown: value, standard error and denominator rounded (`survey_shown.units`), n as the first number of its band,
+      limits from these alone, coverage to 5 %; one df for each breakdown of a wave; deff, n_positive, notes: none.
+    - Withheld too: rows whose respondents, cases or non-cases could be told to less than `width` if the sample weighed
+      itself and people were drawn one by one; and domains, smallest first, until of every domain at least two worlds
+      that far apart fit all that is shown of its indicator (`survey_proof.proved`). The size of the sample counts
+      as known, and in each domain an insider who knows one answer.
+    - Estimates that are made from exact ones (smoothed, reporting rates, indices) are withheld: make them anew.
+
+    Parameters
+    ----------
+    minimum
+        Minimum count: one, one for each row, or what gives one for each row.
+    width
+        Least distance between what can be; default: the minimum less 1.
+    places
+        Places with levels and parents; needed where the estimates have several places.
+
+    Raises
+    ------
+    UsageError
+        If the minimum or width is none, or places are not known.
+    SafercitiesError
+        If the breakdowns cross too widely, or the solver fails: then nothing is protected.
+
+    Examples
+    --------
+    >>> said = {"indicator": "fear", "place": "A", "period": "2025", "unit": "%", "level": 0.95, "df": 80.0,
+    ...         "method": "proportion, Taylor linearisation, Korn–Graubard interval"}
+    >>> all = {"value": 30.25, "se": 2.3, "lower": 25.8, "upper": 35.0, "n": 400, "n_positive": 121}
+    >>> women = {"sex": "F", "value": 39.33, "se": 2.9, "lower": 33.7, "upper": 45.1, "n": 300, "n_positive": 118}
+    >>> men = {"sex": "M", "value": 3.0, "se": 1.7, "lower": 0.6, "upper": 8.5, "n": 100, "n_positive": 3}
+    >>> made = protect_survey(Estimates.from_rows([said | one for one in (all, women, men)]), 5)
+    >>> [(row["value"], row["se"], row["n"], row["conf_status"]) for row in made.estimates.rows()]
+    [(30.0, 2.5, 200, 'F'), (40.0, 3.0, 200, 'F'), (None, None, None, 'N')]
+    >>> made.reasons
+    {2: 'few_cases'}
+    """
+    if width is not None and width < 1:
+        raise UsageError(problem("survey-minimum-wrong", given=width))
+    if _is_protected(estimates):
+        return Protected(estimates)
+    work = _Work(estimates, read(estimates, minimum), width, {one.id: one.level for one in places})
+    work.primary()
+    work.alone()
+    work.together(places)
+    return work.published()
+
+
+def _is_protected(estimates: Estimates) -> bool:
+    """Whether every row says that it is protected, and looks so."""
+    table = estimates.table
+    statuses = set(table.column("conf_status").to_pylist())
+    return bool(len(estimates)) and statuses <= {"F", "N"} and table.column("n_positive").null_count == len(estimates)
+
+
+class _Work:
+    """One protection: which domains are withheld so far, and why."""
+
+    def __init__(
+        self, estimates: Estimates, table: Table, width: int | None, levels: Mapping[str, str] | None = None
+    ) -> None:
+        self.levels = levels or {}
+        self.estimates, self.table, self.domains = estimates, table, table.domains
+        self.row = np.array([one.row for one in self.domains], dtype=np.int64)
+        rows = np.array([max(one.row, *one.totals, *one.others, -1) for one in self.domains], dtype=np.int64)
+        main = np.where(self.row >= 0, self.row, rows)
+        self.n, self.x = table.n[main], table.x[main]
+        self.counted = (table.kind[main] != "number") & (self.row >= 0)
+        self.minimum = np.array([self._most(one) for one in self.domains], dtype=np.int64)
+        self.width = np.maximum(self.minimum - 1, 1) if width is None else np.full(len(main), width, dtype=np.int64)
+        self.main, self.why = main, np.full(len(main), "", dtype="<U16")
+        self.units = units(table, main, self.width)
+
+    def _most(self, one: Domain) -> int:
+        return max(int(self.table.minimum[at]) for at in (one.row, *one.totals, *one.others) if at >= 0)
+
+    @property
+    def kept(self) -> Mask:
+        return np.asarray(self.why == "")
+
+    def _withhold(self, mask: Mask, why: str) -> None:
+        self.why[mask & self.kept] = why
+
+    # -- each row for itself -------------------------------------------------------------------------------------------
+
+    def primary(self) -> None:
+        """Withhold what is small, refused, or cannot be rounded."""
+        table, at = self.table, self.main
+        self._withhold(self.row < 0, "no_share")
+        self._withhold(self.n < self.minimum, "few_respondents")
+        self._withhold(self.counted & (self.x < self.minimum), "few_cases")
+        self._withhold(self.counted & (self.n - self.x < self.minimum), "few_others")
+        self._withhold(table.refused[at], "rules")
+        numbers = (table.value, table.se, table.lower, table.upper, table.level, table.df)
+        usable = np.all([np.isfinite(numbers[i][at]) for i in range(len(numbers))], axis=0)
+        self._withhold(~usable | ~(table.se[at] > 0) | ~(table.df[at] >= 1), "no_spread")
+        shown = nearest(table.value[at], self.units.value)
+        full = (table.kind[at] == "share") & (shown >= table.per[at])
+        self._withhold(~np.isfinite(self.units.value) | (self.counted & (shown <= 0)) | full, "narrow")
+
+    def alone(self) -> None:
+        """Withhold rows that tell too much by themselves; of the others keep what they leave possible."""
+        size = len(self.domains)
+        self.n_low, self.n_high = np.zeros(size, dtype=np.int64), np.full(size, LARGEST, dtype=np.int64)
+        self.share_low, self.share_high = np.zeros(size), np.ones(size)
+        first, last = bands(np.maximum(self.n, 0))
+        whole: dict[object, int] = {}
+        for at, one in enumerate(self.domains):
+            whole[one.series] = max(whole.get(one.series, 0), int(self.n[at]))
+        for at in np.flatnonzero(self.kept).tolist():
+            low = min(max(int(first[at]), int(self.table.least_n[self.main[at]])), int(self.n[at]))
+            known = int(self.n[at]) == whole[self.domains[at].series]
+            low, high = (int(self.n[at]),) * 2 if known else self._by_weight(at, low, int(last[at]))
+            worlds = self._worlds(at, low, high) if self.counted[at] else np.array([[low, high]] * 3)
+            span = worlds.max(axis=1) - worlds.min(axis=1)
+            if np.any(span[1 if known else 0 :] < self.width[at]) and (self.counted[at] or not known):
+                self.why[at] = "narrow"
+            self.n_low[at], self.n_high[at] = worlds[0].min(), worlds[0].max()
+
+    def _by_weight(self, at: int, low: int, high: int) -> tuple[int, int]:
+        """Respondents that the denominator as shown leaves possible, as if all weighed the same and that were known."""
+        given = self.table.denominator[self.main[at]]
+        if not given > 0:
+            return low, high
+        weight, unit = given / self.n[at], self.units.denominator[at]
+        shown = float(nearest([given], unit)[0])
+        first, last = np.ceil((shown - unit / 2) / weight - 1e-9), np.floor((shown + unit / 2) / weight + 1e-9)
+        return max(low, int(first)), min(high, int(last))
+
+    def _worlds(self, at: int, low: int, high: int) -> Integers:
+        """(n, x, y) that the row leaves possible, in a sample that weighs itself; (3, worlds)."""
+        n, x, row = int(self.n[at]), int(self.x[at]), self.main[at]
+        unit = self.units.value[at] / self.table.per[row]
+        shown = float(nearest([x / n], unit)[0])
+        self.share_low[at], self.share_high[at] = shown - unit / 2, shown + unit / 2
+        se = up(drawn_singly(np.array([n]), np.array([x])))
+        spread = (float(before(se)[0]), float(se[0]))
+        least = min(max(int(self.minimum[at]), int(self.table.least_x[row])), x, n - x)
+        around = max(low, n - _FAR), min(high, n + _FAR)
+        sizes, cases = single(*around, (self.share_low[at], self.share_high[at]), spread, least)
+        return np.array([sizes, cases, sizes - cases])
+
+    # -- all rows of an indicator --------------------------------------------------------------------------------------
+
+    def together(self, places: Sequence[Place]) -> None:
+        """Withhold more until every domain of every indicator is proved safe."""
+        names = self.estimates.dimensions
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for at, one in enumerate(self.domains):
+            groups.setdefault(one.series, []).append(at)
+        trees: dict[tuple[Key, ...], Leaves] = {}
+        for series in sorted(groups):
+            members = np.array(sorted(groups[series], key=lambda at: self.domains[at].key), dtype=np.int64)
+            keys = tuple(self.domains[at].key for at in members.tolist())
+            if keys not in trees:
+                trees[keys] = leaves(keys, names, places)
+            self._settle(trees[keys], members, " ".join(series))
+
+    def _settle(self, tree: Leaves, members: Integers, name: str) -> None:
+        x, done = np.where(self.counted[members], self.x[members], 0), np.zeros(len(members), dtype=bool)
+        while self.kept[members].any():
+            seen = self._seen(tree, members, name)
+            safe = proved(tree, seen, x, self.n[members] - x, self.width[members], done)
+            if safe.all():
+                return
+            done = safe & seen.withheld
+            for at in np.flatnonzero(~safe).tolist():
+                cheapest = self._cheapest(tree, members, at)
+                if cheapest is not None:
+                    self.why[cheapest] = "complement"
+
+    def _cheapest(self, tree: Leaves, members: Integers, at: int) -> int | None:
+        """The domain to withhold so that another one cannot be told: itself, else a sibling, else what overlaps it."""
+        kept = self.kept[members]
+        if kept[at]:
+            return int(members[at])
+        overlaps = (tree.sums @ tree.sums[[at]].T).toarray().ravel() > 0
+        broken = [self._breakdown(tree.domains[i]) for i in range(len(members))]
+        sibling = np.array([one == broken[at] for one in broken], dtype=bool)
+        for mask in (kept & sibling, kept & overlaps, kept):
+            if mask.any():
+                found = np.flatnonzero(mask)
+                return int(members[found[np.argmin(self.n[members[found]])]])
+        return None
+
+    def _seen(self, tree: Leaves, members: Integers, name: str) -> Seen:
+        """What the attacker sees of an indicator: as-if shares, so that the truth is always among the worlds."""
+        kept, counted = self.kept[members], self.counted[members]
+        n, x = self.n[members], np.where(counted, self.x[members], 0)
+        whole = int(n[tree.total]) if tree.total >= 0 else int(n.sum())
+        low, high = (
+            np.where(kept, self.n_low[members], 0),
+            np.where(kept, np.minimum(self.n_high[members], whole), whole),
+        )
+        if tree.total >= 0:
+            low[tree.total] = high[tree.total] = whole
+        told = kept & counted
+        least = np.minimum(np.where(told, self.minimum[members], 0), np.minimum(x, n - x))
+        return Seen(
+            name, low, high, np.where(told, self.share_low[members], 0.0),
+            np.where(told, self.share_high[members], 1.0), least, least, counted, ~kept,
+        )  # fmt: skip
+
+    # -- what is published ---------------------------------------------------------------------------------------------
+
+    def published(self) -> Protected:
+        """The rows as they may be seen, and why the others may not."""
+        columns = {
+            name: np.full(len(self.estimates), np.nan)
+            for name in ("value", "se", "lower", "upper", "denominator", "df")
+        }
+        keep = np.flatnonzero(self.kept)
+        df = self._df(keep)
+        shown = shares_and_means(self.table, self.main[keep], Units(*(one[keep] for one in self.units)), df)
+        good = _holds(self.table, self.main[keep], shown)
+        self.why[keep[~good]] = "limits"
+        keep, df, shown = keep[good], df[good], Shown(*(one[good] for one in shown))
+        self._write(columns, self.main[keep], shown, df)
+        free = np.zeros(len(self.estimates), dtype=bool)
+        free[self.main[keep]] = True
+        pairs = [(i, at) for i, one in enumerate(keep.tolist()) for at in self.domains[one].totals[:1]]
+        if pairs:
+            which, at = (np.array(side, dtype=np.int64) for side in zip(*pairs, strict=True))
+            of = Shown(*(one[which] for one in shown))
+            its = Units(*(one[keep[which]] for one in self.units))
+            made = totals(self.table, at, self.main[keep[which]], of, its, df[which])
+            fits = _holds(self.table, at, made) & np.isfinite(made.value)
+            self._write(columns, at[fits], Shown(*(one[fits] for one in made)), df[which][fits])
+            free[at[fits]] = True
+        reasons = self._reasons(free)
+        return Protected(public(self.estimates, self.table, columns, free), reasons)
+
+    def _write(self, columns: Mapping[str, Floats], at: Integers, shown: Shown, df: Floats) -> None:
+        for name, values in {**shown._asdict(), "df": df}.items():
+            columns[name][at] = values
+
+    def _df(self, keep: Integers) -> Floats:
+        """Degrees of freedom as shown: of each breakdown of a wave the smallest, rounded down."""
+        groups = [(*self.domains[at].series[:2], self._breakdown(self.domains[at].key)) for at in keep.tolist()]
+        least: dict[object, float] = {}
+        for group, value in zip(groups, self.table.df[self.main[keep]].tolist(), strict=True):
+            least[group] = min(least.get(group, np.inf), value)
+        steps = np.array(_DF_STEPS, dtype=np.float64)
+        found = np.array([least[group] for group in groups])
+        return (
+            np.asarray(steps[np.maximum(np.searchsorted(steps, found, side="right") - 1, 0)]) if len(found) else found
+        )
+
+    def _breakdown(self, key: Key) -> tuple[object, ...]:
+        """What a domain is broken down by: the level of its place, and the dimensions."""
+        place = key[0]
+        level = place.removeprefix(f"{UNKNOWN}.") if place.startswith(f"{UNKNOWN}.") else self.levels.get(place, "")
+        return (level, *(code != TOTAL for code in key[1:]))
+
+    def _reasons(self, free: Mask) -> dict[int, str]:
+        why = dict.fromkeys(np.flatnonzero(~free).tolist(), "derived")
+        for at, one in enumerate(self.domains):
+            own = str(self.why[at])
+            for row in (one.row, *one.totals, *one.others):
+                if row >= 0 and not free[row]:
+                    why[row] = own or ("second_form" if row in one.others else "no_share")
+        return why
+
+
+def _holds(table: Table, at: Integers, shown: Shown) -> Mask:
+    """Where limits as shown hold the true ones."""
+    with np.errstate(all="ignore"):
+        dust = 1e-9 * np.maximum(np.abs(table.upper[at]), 1)
+        below, above = shown.lower <= table.lower[at] + dust, shown.upper >= table.upper[at] - dust
+    return np.asarray(below & above)

@@ -1,0 +1,1 @@
+"""Releases: the signed, protected estimates that leave a city. Written whole, chained, verified without a network."""
