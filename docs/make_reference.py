@@ -25,6 +25,7 @@ from safercities.collect.spec import (
     MarginFrom,
     PopulationSpec,
     RatingFrom,
+    ReleaseSpec,
     ReplicatesFrom,
     RubricFrom,
     SurveySpec,
@@ -32,7 +33,7 @@ from safercities.collect.spec import (
     VariableFrom,
     YesFrom,
 )
-from safercities.config import AboutSpec, MeasureSpec, ObservatorySpec, PublishSpec
+from safercities.config import AboutSpec, AddressesSpec, KnownSpec, MeasureSpec, ObservatorySpec, PublishSpec
 from safercities.indicators.facts import facts, looks_back
 from safercities.indicators.numerators import Acts, Answers, Compared, Goalposts, Index, Ratings
 from safercities.indicators.spec import Indicator, Links, Version
@@ -59,6 +60,10 @@ OBSERVATORY: dict[type[Spec], tuple[str, str]] = {
     AuditsSpec: ('[sources.NAME] with kind = "audits"', "Safety audits: one row a point that was looked at."),
     RubricFrom: ("[sources.NAME.rubric]", "One line a parameter: the column with its rating, 0 to 3."),
     RatingFrom: ("Ratings in other words", 'Where ratings are no numbers: `{ column = "light", map = { dark = 0 } }`.'),
+    ReleaseSpec: (
+        '[sources.NAME] with kind = "release"',
+        "Another observatory's releases: a city's for a country, a country's for a region. One table a member.",
+    ),
     FileSpec: ("Every file", "These keys fit in every table that names a file. What you leave out is detected."),
     CodesFrom: ("Codes from a column", "Where a column holds the code, or a word that stands for it."),
     DimensionFrom: (
@@ -71,6 +76,11 @@ OBSERVATORY: dict[type[Spec], tuple[str, str]] = {
     ),
     MeasureSpec: ("[measure]", "What is measured."),
     PublishSpec: ("[publish]", "Rules for what may leave the office."),
+    KnownSpec: (
+        "[[publish.known]]",
+        "True totals that outsiders know, since somebody publishes them exactly. The attacker then knows them too.",
+    ),
+    AddressesSpec: ("[publish.addresses]", "Where people live, so that a published point stands for enough of them."),
 }
 #: Specs of an indicator file, likewise.
 INDICATOR: dict[type[Spec], tuple[str, str]] = {

@@ -22,7 +22,7 @@ def test_the_template_is_valid_and_all_of_it_once_uncommented(tmp_path):
     text = "\n".join(line if line.startswith("# -") else line.removeprefix("# ") for line in lines)
     path.write_text(text)
     spec = config.load(tmp_path)
-    assert set(spec.sources) == {"homicides", "people", "victimisation", "walks"}
+    assert set(spec.sources) == {"homicides", "people", "victimisation", "walks", "sanvera"}
     assert spec.geographies[0].level == "neighbourhood"
     assert spec.measure.indicators == ["sdg.16.1.1"]
 

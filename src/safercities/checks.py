@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from safercities import config
-from safercities.collect.spec import IncidentsSpec, PopulationSpec, SurveySpec
+from safercities.collect.spec import IncidentsSpec, PopulationSpec, ReleaseSpec, SurveySpec
 from safercities.model.errors import Problem, SafercitiesError, Severity, problem
 from safercities.model.periods import Period, Recall
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from safercities.indicators.spec import Indicator
     from safercities.measure.surveys import SurveySource
     from safercities.observatory import Observatory
+    from safercities.release.federate import Federation
 
 #: Weights that stand for so many times as many people as live in the place are reported.
 MORE = 1.1
@@ -33,6 +34,8 @@ def check(observatory: Observatory) -> list[Problem]:
     total = len(observatory.spec.sources)
     for done, (name, spec) in enumerate(observatory.spec.sources.items()):
         observatory.progress(f"check {name}", done, total)
+        if isinstance(spec, ReleaseSpec):
+            continue  # all of them are read together, below
         with _gather(found):
             found.extend(observatory.collect(name).problems)
             read.add(name)
@@ -42,6 +45,9 @@ def check(observatory: Observatory) -> list[Problem]:
     if places_fit and read.issuperset(observatory.named(PopulationSpec)):
         with _gather(found):
             found.extend(observatory.population.problems if observatory.population else ())
+    if places_fit:
+        with _gather(found):
+            found.extend(observatory.federation.problems if observatory.federation else ())
     for name in observatory.named(SurveySpec):
         found.extend(check_roles(observatory, name))
         if places_fit and name in read:
@@ -58,8 +64,9 @@ def check_measure(observatory: Observatory) -> Iterator[Problem]:
     from safercities.indicators.catalogue import indicator
 
     settings = observatory.spec.measure
-    material = [name for name, spec in observatory.spec.sources.items() if not isinstance(spec, PopulationSpec)]
-    if not settings.indicators or not material:
+    no_cases = (PopulationSpec, ReleaseSpec)
+    material = [name for name, spec in observatory.spec.sources.items() if not isinstance(spec, no_cases)]
+    if not observatory.named(ReleaseSpec) and not (settings.indicators and material):
         yield problem("nothing-to-measure", file=config.FILE, column="measure")
     used: set[str] = set()
     for code in settings.indicators:
@@ -170,7 +177,7 @@ def check_sources(observatory: Observatory, definition: Indicator) -> Iterator[P
     from safercities.indicators.catalogue import indicator
 
     version = definition.on()
-    if observatory.sources_for(definition):
+    if observatory.sources_for(definition) or _published(observatory, definition.code):
         return
     code, column = definition.code, "measure.indicators"
     if version.made_of == "survey":
@@ -270,9 +277,13 @@ def check_breakdowns(observatory: Observatory, by: Iterable[Sequence[str]]) -> I
     specs = [spec for spec in observatory.spec.sources.values() if not isinstance(spec, PopulationSpec)]
     known = {name for spec in specs for name in spec.dimensions}
     by = [list(combination) for combination in by]
+    if observatory.named(ReleaseSpec):
+        if (members := _members(observatory)) is None:
+            return  # they were refused: nobody knows which breakdowns they have
+        known.update(members.published.dimensions)
     for name in dict.fromkeys(name for combination in by for name in combination):
         if name == "place":
-            if not observatory.spec.geographies:
+            if not observatory.spec.geographies and not observatory.named(ReleaseSpec):
                 yield problem("place-without-geography", file=config.FILE, column="measure.by")
         elif name not in known:
             there = ", ".join(["place", *sorted(known)])
@@ -281,12 +292,30 @@ def check_breakdowns(observatory: Observatory, by: Iterable[Sequence[str]]) -> I
 
 def check_combinations(observatory: Observatory) -> Iterator[Problem]:
     """Breakdowns whose dimensions no source has together: no row of them is made."""
+    if observatory.named(ReleaseSpec):
+        return  # which breakdowns there are is for the members to say
     specs = [spec for spec in observatory.spec.sources.values() if not isinstance(spec, PopulationSpec)]
     for combination in observatory.spec.measure.by:
         wanted = set(combination) - {"place"}
         known = all(any(name in spec.dimensions for spec in specs) for name in wanted)
         if known and not any(wanted <= spec.dimensions.keys() for spec in specs):
             yield problem("breakdown-nowhere", file=config.FILE, column="measure.by", names=" and ".join(combination))
+
+
+def _members(observatory: Observatory) -> Federation | None:
+    """What the members published; None where a source is refused as well: `check` says so, once."""
+    try:
+        return observatory.federation
+    except SafercitiesError:
+        return None
+
+
+def _published(observatory: Observatory, code: str) -> bool:
+    """Whether the members published an indicator, or may have: nobody knows it of those that were refused."""
+    if not observatory.named(ReleaseSpec):
+        return False
+    found = _members(observatory)
+    return found is None or code in found.published.table.column("indicator").to_pylist()
 
 
 @contextmanager

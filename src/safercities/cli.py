@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
@@ -18,6 +19,7 @@ from safercities.model.errors import Problem, SafercitiesError, Severity, proble
 if TYPE_CHECKING:
     from safercities.indicators.numerators import Material
     from safercities.observatory import Observatory
+    from safercities.release.store import KeyStore
 
 app = typer.Typer(
     name="safercities",
@@ -52,6 +54,8 @@ class MadeOf(StrEnum):
         return words[self]
 
 
+#: How a day is written.
+DAY = ["%Y-%m-%d"]
 Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable object.")]
 
 
@@ -164,6 +168,174 @@ def review(
 
 
 @app.command()
+def publish(
+    folder: Folder,
+    day: Annotated[
+        datetime | None,
+        typer.Option("--date", formats=DAY, metavar="DATE", help="Day of publication; default: today."),
+    ] = None,
+    supersedes: Annotated[
+        str | None, typer.Option("--supersedes", metavar="ID", help="The release that this one corrects.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why it corrects that one. Public.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Protect, attack and sign the numbers, and write them to DIR/releases."""
+    from safercities.release import desk
+
+    with _guarded(as_json), _progress(as_json) as progress:
+        observatory = _open_observatory(folder, progress)
+        on = day.date() if day else date.today()
+        store, made = desk.first_keys(observatory.place.id, folder / "releases", on)
+        if made:
+            _say(desk.advice(store))
+        found = observatory.publish(published=on, reason=reason, supersedes=supersedes)
+    withheld = len(found.estimates.where(conf_status="N"))
+    if not as_json:
+        _print_problems([p for p in found.problems if p.severity is not Severity.NOTE], sys.stderr)
+    counts = {"folder": str(found.folder), "estimates": len(found.estimates), "withheld": withheld}
+    counts |= {"identity": store.identity, "problems": [_as_dict(p) for p in found.problems]}
+    _done(as_json, counts, f"{len(found.estimates):,} estimates, {withheld:,} of them withheld, in {found.folder}")
+
+
+@app.command()
+def attack(
+    releases: Annotated[
+        list[Path],
+        typer.Argument(metavar="RELEASE...", help="Folders or .zip files of releases, or folders of several."),
+    ],
+    known: Annotated[
+        Path | None,
+        typer.Option(
+            "--known",
+            metavar="FILE",
+            help="CSV of true numbers that somebody knows: indicator, source, place, period, dimensions, n.",
+        ),
+    ] = None,
+    width: Annotated[
+        int | None,
+        typer.Option(
+            "--width", min=1, metavar="N", help="How many further values must be possible; default: as released."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Play the attacker on releases: what can be deduced of protected numbers."""
+    from dataclasses import asdict
+
+    from safercities.disclose import words
+    from safercities.release.attacked import attack_releases
+
+    with _guarded(as_json), _progress(as_json) as progress:
+        report = attack_releases(releases, known=known, width=width, progress=progress)
+    if as_json:
+        _print_json({"ok": not report.openings, **asdict(report)})
+    else:
+        print("\n".join(words.told(report)))  # noqa: T201
+    raise typer.Exit(1 if report.openings else 0)
+
+
+@app.command()
+def verify(
+    release: Annotated[
+        Path,
+        typer.Argument(metavar="RELEASE", help="A release (folder or .zip), or a folder of all releases: a chain."),
+    ],
+    identity: Annotated[
+        str | None, typer.Option("--identity", metavar="FINGERPRINT", help="Whose it must be: ed25519:…")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Verify releases: signatures, hashes, content, and that none is missing."""
+    from safercities.release import desk
+
+    with _guarded(as_json):
+        checked = desk.verified(release, identity=identity)
+        rows = desk.told(checked)
+    warnings = list(dict.fromkeys(p for each in checked.releases for p in each.warnings))
+    if not as_json:
+        _print_problems(warnings, sys.stderr)
+    said: dict[str, object] = {"chain": checked.chain, "releases": rows, "problems": [_as_dict(p) for p in warnings]}
+    _done(as_json, said, "\n".join([*desk.sentences(rows), f"identity {rows[0]['identity']}: all of it holds"]))
+
+
+@app.command()
+def fetch(
+    folder: Folder,
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Only these; default: all that have an address.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Get the releases of others by their addresses, into DIR/private."""
+    from safercities import federating
+
+    with _guarded(as_json), _progress(as_json) as progress:
+        found = federating.fetch(_open_observatory(folder, progress), *(sources or ()))
+    rows = [{"file": str(one.path), "url": one.url, "at": one.at, "sha256": one.sha256} for one in found]
+    lines = [f"{one.url}: {one.path}" for one in found]
+    _done(as_json, {"fetched": rows}, "\n".join(lines) or "No source has an address: nothing was to be got.")
+
+
+keys = typer.Typer(help="Make, show, rotate and distrust the keys that sign releases.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+
+@keys.command("make")
+def keys_make(folder: Folder, as_json: Json = False) -> None:
+    """Make a root key and a first signing key."""
+    from safercities.release import desk
+
+    with _guarded(as_json):
+        store = _keys(folder)
+        store.make(date.today())
+    _done(as_json, {"folder": str(store.folder), "identity": store.identity}, desk.advice(store))
+
+
+@keys.command("show")
+def keys_show(folder: Folder, as_json: Json = False) -> None:
+    """Show the identity, where the keys are, and which of them may sign."""
+    with _guarded(as_json):
+        _show_keys(_keys(folder), as_json)
+
+
+@keys.command("rotate")
+def keys_rotate(
+    folder: Folder,
+    day: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=DAY, metavar="DATE", help="First day of the new key; default: today."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a new signing key; the one in use signs that day for the last time."""
+    with _guarded(as_json):
+        store = _keys(folder)
+        store.rotate(day.date() if day else date.today())
+        _show_keys(store, as_json)
+
+
+@keys.command("distrust")
+def keys_distrust(
+    folder: Folder,
+    fingerprint: Annotated[str, typer.Argument(metavar="FINGERPRINT", help="Of the signing key: ed25519:…")],
+    day: Annotated[
+        datetime,
+        typer.Option(
+            "--from", formats=DAY, metavar="DATE", help="What it signed as published from then on is refused."
+        ),
+    ],
+    reason: Annotated[str, typer.Option("--reason", help="Why: it was stolen, lost. Public.")],
+    as_json: Json = False,
+) -> None:
+    """Say that a signing key is not to be believed from a day on."""
+    with _guarded(as_json):
+        store = _keys(folder)
+        store.distrust(fingerprint, day.date(), reason)
+        _show_keys(store, as_json)
+
+
+@app.command()
 def indicators(
     code: Annotated[str | None, typer.Argument(metavar="CODE", help="Explain this one, as sdg.16.1.3.")] = None,
     made_of: Annotated[
@@ -204,6 +376,24 @@ def _open_observatory(folder: Path, progress: Callable[[str, int, int], None]) -
     from safercities import observatory
 
     return observatory.open(folder, progress=progress)
+
+
+def _keys(folder: Path) -> KeyStore:
+    """The keys of an observatory's place."""
+    from safercities.config import load
+    from safercities.release.store import KeyStore
+
+    return KeyStore.open(load(folder).observatory.place)
+
+
+def _show_keys(store: KeyStore, as_json: bool) -> None:
+    from safercities.release import desk
+
+    ledger = store.ledger
+    rows = desk.keys_told(ledger, date.today())
+    said: dict[str, object] = {"folder": str(store.folder), "identity": ledger.identity, "keys": rows}
+    lines = [f"identity {ledger.identity}", f"in {store.folder}", *desk.keys_sentences(rows)]
+    _done(as_json, said, "\n".join(lines))
 
 
 @contextmanager

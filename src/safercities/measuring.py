@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from safercities import checks, config
+from safercities import checks, config, federating
 from safercities.collect.spec import AuditsSpec, IncidentsSpec, SourceSpec, SurveySpec
 from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.model.estimates import Estimates
@@ -37,6 +37,9 @@ def measure(
 ) -> Estimates:
     """Estimates of indicators, as `Observatory.measure` gives them.
 
+    Where other observatories' releases are among the sources: what those say too, of the place itself and of each
+    member. They have the periods, and by default the breakdowns, that were published.
+
     Parameters
     ----------
     counts
@@ -54,13 +57,14 @@ def measure(
     checks.refuse_unanswered(observatory, map(indicator, codes))
     asked = [indicator(code) for code in (codes or observatory.spec.measure.indicators)]
     breakdowns = breakdowns_of(observatory, by)
-    work = plan(observatory, asked, counts)
-    if not work:
+    work, members = plan(observatory, asked, counts), observatory.federation
+    if not work and members is None:
         raise SafercitiesError(problem("nothing-to-measure", file=config.FILE, column="measure"))
     made = carry_out(observatory, work, breakdowns, period, counts)
-    return Estimates.concat(
-        [made.where(indicator=[one.code for one in asked]), derive(observatory, asked, made)]
-    ).sort()  # fmt: skip
+    parts = [made.where(indicator=[one.code for one in asked]), derive(observatory, asked, made)]
+    if members is not None:
+        parts.append(federating.rows(members, codes, by))
+    return Estimates.concat(parts).sort()
 
 
 def breakdowns_of(
@@ -236,22 +240,22 @@ def _of_source(
     spec = observatory.spec.sources[name]
     if isinstance(spec, SurveySpec):
         survey = observatory.survey_source(name)
-        return _of_survey(observatory, definitions, survey, _held(by, survey.dimensions))
+        return _of_survey(observatory, definitions, survey, _held(observatory, by, survey.dimensions))
     if isinstance(spec, AuditsSpec):
         from safercities.measure.audits import AuditsSource, measure_audits
 
         audits = AuditsSource.from_located(observatory.locate(name))
         place, level = observatory.place.id, observatory.spec.measure.level
-        mine = _held(by, audits.dimensions)
+        mine = _held(observatory, by, audits.dimensions)
         return measure_audits(definitions, audits, place=place, by=mine, period=period, level=level)
     (definition,) = definitions
     source = counts[name] if name in counts else observatory.counts_source(name)
-    return _of_counts(observatory, definition, source, _held(by, source.dimensions), period)
+    return _of_counts(observatory, definition, source, _held(observatory, by, source.dimensions), period)
 
 
-def _held(by: Iterable[Sequence[str]], dimensions: Iterable[str]) -> list[Sequence[str]]:
-    """The breakdowns that a source has."""
-    has = {"place", *dimensions}
+def _held(observatory: Observatory, by: Iterable[Sequence[str]], dimensions: Iterable[str]) -> list[Sequence[str]]:
+    """The breakdowns that a source has; places only where there are geographies: those of members are not its own."""
+    has = {*(["place"] if observatory.spec.geographies else []), *dimensions}
     return [one for one in by if has.issuperset(one)]
 
 

@@ -9,13 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safercities import checks, config, files, measuring, outputs, reviewing
-from safercities.collect.spec import AuditsSpec, IncidentsSpec, PopulationSpec, SurveySpec
-from safercities.model.errors import Problem, UsageError, problem
+from safercities import checks, config, federating, files, measuring, outputs, reviewing
+from safercities.collect.spec import AuditsSpec, IncidentsSpec, PopulationSpec, ReleaseSpec, SurveySpec
+from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from safercities.collect.records import Collected, DimensionInfo
     from safercities.indicators.spec import Indicator
     from safercities.measure.counts import CountsSource
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from safercities.places.geographies import Geography
     from safercities.places.hierarchy import Hierarchy
     from safercities.places.locate import Located
+    from safercities.places.overlaps import Overlaps
     from safercities.places.population import Population
+    from safercities.publishing import Published
+    from safercities.release.federate import Federation
     from safercities.review.data import ReviewData, SourceSummary
     from safercities.sampling.contrasts import Contrast
 
@@ -94,7 +99,7 @@ class Observatory:
         SafercitiesError
             If the file as a whole cannot be used.
         UsageError
-            If no source has that name.
+            If no source has that name, or it holds another observatory's releases: see `federation`.
         """
         if name not in self.spec.sources:
             raise UsageError(problem("source-unknown", source=name, known=", ".join(self.spec.sources) or "none"))
@@ -120,6 +125,8 @@ class Observatory:
             from safercities.collect.audits import collect_audits
 
             return collect_audits(name, spec, self.folder)
+        if isinstance(spec, ReleaseSpec):
+            raise UsageError(problem("source-is-releases", source=name))
         from safercities.collect.incidents import collect_incidents
 
         return collect_incidents(name, spec, self.folder)
@@ -148,6 +155,13 @@ class Observatory:
         return Hierarchy([self.place, *(place for geography in self.geographies for place in geography.places)])
 
     @cached_property
+    def overlaps(self) -> Overlaps:
+        """Which places of parallel geographies share ground; see `places.overlaps`."""
+        from safercities.places.overlaps import overlaps
+
+        return overlaps(self.geographies, self.hierarchy)
+
+    @cached_property
     def population(self) -> Population | None:
         """Who lives where, when; None where no source says it."""
         names = self.named(PopulationSpec)
@@ -174,11 +188,33 @@ class Observatory:
         return {}
 
     @property
+    def federation(self) -> Federation | None:
+        """What other observatories published, put together; None where no source is another's releases.
+
+        Raises
+        ------
+        SafercitiesError
+            With what is wrong with each source that is refused.
+        """
+        if isinstance(self._federation, SafercitiesError):
+            raise self._federation
+        return self._federation
+
+    @cached_property
+    def _federation(self) -> Federation | SafercitiesError | None:
+        """Read once, refused or not: releases may be large."""
+        try:
+            return federating.federation(self)
+        except SafercitiesError as error:
+            return error
+
+    @property
     def dimensions(self) -> dict[str, DimensionInfo]:
         """What the sources located so far can be broken down by; of one name in several sources the last."""
+        published = federating.dimensions(self.federation) if self.federation else {}
         names = [*self.named(SurveySpec), *self.named(AuditsSpec), *self.named(IncidentsSpec)]
         there = [self._located[name].collected for name in names if name in self._located]
-        return {info.name: info for collected in there for info in collected.dimensions}
+        return published | {info.name: info for collected in there for info in collected.dimensions}
 
     def check(self) -> list[Problem]:
         """Every problem in every input: a list, never an exception for what the data do wrong."""
@@ -308,6 +344,14 @@ class Observatory:
         outputs.write_build(folder, estimates, self, problems)
         return Measured(estimates, folder, tuple(problems))
 
+    def publish(
+        self, *, published: date | None = None, reason: str | None = None, supersedes: str | None = None
+    ) -> Published:
+        """Protect what is measured, attack it, and write it as the next signed release; see `publishing.publish`."""
+        from safercities import publishing
+
+        return publishing.publish(self, published=published, reason=reason, supersedes=supersedes)
+
     def problems(self) -> list[Problem]:
         """Problems of everything that has been read so far, and of what could not be measured."""
         found = [p for geography in self.geographies for p in geography.problems]
@@ -318,6 +362,7 @@ class Observatory:
             found.extend(checks.check_covers(self, name) if located else ())
         found.extend(p for name in self._surveys for p in checks.check_survey(self, name))
         found.extend(self.population.problems if self.population else ())
+        found.extend(self.federation.problems if self.federation else ())
         found.extend(checks.check_measure(self))
         return list(dict.fromkeys(found))
 
@@ -330,12 +375,7 @@ class Observatory:
 
     def covers(self, name: str) -> str:
         """The period that a source covers, as far as is declared or seen; of a survey its interview periods."""
-        if isinstance(self.spec.sources[name], SurveySpec):
-            return ", ".join(self.survey_source(name).waves)
-        if isinstance(self.spec.sources[name], AuditsSpec):
-            days = self.collect(name).table.column("when").to_pylist()
-            return f"{min(days):%Y-%m-%d}/{max(days):%Y-%m-%d}" if days else ""
-        return str(self.counts_source(name).covers)
+        return outputs.covers(self, name)
 
     def manifest(self, estimates: Estimates) -> str:
         """What went in and came out, as JSON: the program's version, each source's hash and counts. No clock in it."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safercities.collect.spec import SurveySpec
+from safercities.collect.spec import AuditsSpec, ReleaseSpec, SurveySpec
 from safercities.files import keep_out_of_git, replace_folder, sha256, write_csv
 from safercities.model.errors import Problem
 from safercities.model.estimates import Estimates
@@ -13,11 +14,14 @@ from safercities.model.estimates import Estimates
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from safercities.collect.spec import SourceSpec
     from safercities.observatory import Observatory
     from safercities.review.data import SourceSummary
 
 
 BUILD = "build"
+#: Which release of each member the numbers were made of.
+VINTAGES = "vintages.json"
 
 
 def write_build(target: Path, estimates: Estimates, observatory: Observatory, problems: list[Problem]) -> None:
@@ -28,8 +32,12 @@ def write_build(target: Path, estimates: Estimates, observatory: Observatory, pr
         pq.write_table(estimates.table, folder / "estimates.parquet", compression="zstd")
         write_table(folder / "estimates.csv", estimates.table)
         write_problems(folder / "problems.csv", problems)
-        for name in observatory.spec.sources:
-            write_left_out(folder, observatory, name)
+        for name, spec in observatory.spec.sources.items():
+            if not isinstance(spec, ReleaseSpec):
+                write_left_out(folder, observatory, name)
+        if observatory.federation is not None:
+            said = json.dumps(observatory.federation.vintages, indent=1, ensure_ascii=False)
+            (folder / VINTAGES).write_text(said + "\n", encoding="utf-8")
         (folder / "manifest.json").write_text(observatory.manifest(estimates), encoding="utf-8")
         keep_out_of_git(folder)
 
@@ -66,14 +74,17 @@ def summary(observatory: Observatory, name: str) -> SourceSummary:
     """What was read, kept and left out of one source."""
     from safercities.review.data import SourceSummary
 
-    spec, collected = observatory.spec.sources[name], observatory.collect(name)
+    spec = observatory.spec.sources[name]
+    if isinstance(spec, ReleaseSpec):
+        return _of_releases(observatory, name, spec)
+    collected = observatory.collect(name)
     cases = collected.kind != "population"
     return SourceSummary(
         name=name,
         label=collected.label,
         kind=collected.kind,
         file=collected.file,
-        sha256=sha256(on_disk(observatory.folder, spec.file)),
+        sha256=sha256(on_disk(observatory.folder, file_of(spec))),
         rows_read=collected.rows_read,
         rows_kept=collected.table.num_rows,
         rows_rejected=collected.rows_read - collected.table.num_rows,
@@ -81,6 +92,46 @@ def summary(observatory: Observatory, name: str) -> SourceSummary:
         covers=observatory.covers(name) if cases else None,
         located=observatory.locate(name).counts if cases else {},
         population=spec.population if isinstance(spec, SurveySpec) else "",
+    )
+
+
+def covers(observatory: Observatory, name: str) -> str:
+    """The period that a source covers, as `Observatory.covers` gives it."""
+    spec = observatory.spec.sources[name]
+    if isinstance(spec, SurveySpec):
+        return ", ".join(observatory.survey_source(name).waves)
+    if isinstance(spec, AuditsSpec):
+        days = observatory.collect(name).table.column("when").to_pylist()
+        return f"{min(days):%Y-%m-%d}/{max(days):%Y-%m-%d}" if days else ""
+    return str(observatory.counts_source(name).covers)
+
+
+def file_of(spec: SourceSpec) -> str:
+    """The file that a source names; every source but another's releases must name one."""
+    assert spec.file is not None  # noqa: S101 - other sources have none
+    return spec.file
+
+
+def _of_releases(observatory: Observatory, name: str, spec: ReleaseSpec) -> SourceSummary:
+    """The releases in force of one member: numbers, days of publication, and the newest one's id as its hash."""
+    from safercities.review.data import SourceSummary
+
+    found = observatory.federation
+    assert found is not None  # noqa: S101 - there is a source of releases
+    (member,) = (one for one in found.members if one.name == name)
+    force = member.vintages
+    shown = "; ".join(f"#{one.number} {one.published} {one.release[:12]}" for one in force)
+    periods = sorted(set(member.published.table.column("period").to_pylist()))
+    return SourceSummary(
+        name=name,
+        label=spec.label or member.place.name,
+        kind=spec.kind,
+        file=f"{spec.file or spec.url} ({shown})" if shown else str(spec.file or spec.url),
+        sha256=force[-1].release if force else "",
+        rows_read=len(member.published),
+        rows_kept=len(member.published),
+        rows_rejected=0,
+        covers=", ".join(periods) or None,
     )
 
 

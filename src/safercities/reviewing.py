@@ -25,21 +25,23 @@ REVIEWS = "reviews"
 def review_data(observatory: Observatory, estimates: Estimates) -> ReviewData:
     """Everything that the review shows."""
     from safercities import __version__
-    from safercities.indicators.catalogue import indicator
+    from safercities.indicators.catalogue import catalogue
     from safercities.review.data import ReviewData
 
     records = observatory.named(IncidentsSpec)
     period = latest_complete(estimates, observatory.place.id, observatory.spec.measure.period, records)
     there = dict.fromkeys(estimates.table.column("indicator").to_pylist())
-    codes = [code for code in dict.fromkeys([*observatory.spec.measure.indicators, *there]) if code in there]
+    asked, known = dict.fromkeys([*observatory.spec.measure.indicators, *there]), catalogue()
+    codes = [code for code in asked if code in there and code in known]  # members may have indicators of their own
+    members = observatory.federation
     contrasts, left_out = _pairs(observatory, estimates, period)
     return ReviewData(
         title=observatory.spec.observatory.name,
         place=observatory.place,
         period=period,
         estimates=estimates,
-        indicators={code: indicator(code) for code in codes},
-        hierarchy=observatory.hierarchy,
+        indicators={code: known[code] for code in codes},
+        hierarchy=observatory.hierarchy if members is None else members.tree,
         geographies=observatory.geographies,
         sources=observatory.summaries(),
         problems=[*observatory.problems(), *left_out],

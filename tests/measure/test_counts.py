@@ -302,3 +302,18 @@ def test_smoothed_rates(measure: Measure) -> None:
     assert len(estimates.where(method="empirical Bayes (Marshall, global)", sex=["F", "M"])) == 4
     alone = measure(data, [["place"]], smooth=True)
     assert not any("local" in row["method"] for row in alone.rows())
+
+
+def test_what_has_no_place_is_told_where_only_finer_breakdowns_are_asked_for(measure: Measure) -> None:
+    data = [(2018, "0101", n, "F", "Y0T14", "gun", ward) for ward, n in (("A", 3), ("_U", 7))]
+    row = measure(data, [["place", "sex"]]).where(place="A", sex="F", period="2018", method="count").only()
+    assert row["coverage"] == pytest.approx(0.3)
+    assert "unlocated_share" in row["quality"].split()
+    whole = measure(data, [["place"], ["place", "sex"]]).where(place="A", sex="F", period="2018", method="count").only()
+    assert whole == row
+    assert {row["place"] for row in measure(data, [["place", "sex"]]).rows() if row["sex"] == "_T"} == {"city"}
+
+
+def test_a_breakdown_without_a_single_cell_has_no_rows(measure: Measure, build: Any) -> None:
+    made = measure([], [["place"]], hierarchy=build.hierarchy([]), population=None)
+    assert {row["place"] for row in made.rows()} == {"city"}

@@ -138,6 +138,19 @@ def test_places_periods_and_breakdowns_must_be_the_same() -> None:
     assert (row["sex"], row["value"]) == ("F", pytest.approx(40.0))
 
 
+@pytest.mark.parametrize("unknown", [{"sex": "_U"}, {"place": "_U"}, {"place": "_U.ward"}])
+def test_what_is_not_known_is_not_set_against_each_other(unknown: dict[str, Any]) -> None:
+    assert len(measure(police(**unknown), told(**unknown))) == 0
+    both = Estimates.concat([police(sex="F"), police(**({"sex": "F"} | unknown))])
+    assert len(measure(both, Estimates.concat([told(sex="F"), told(**({"sex": "F"} | unknown))]))) == 1
+
+
+def test_a_rate_that_needs_no_population_is_not_flagged_for_lacking_one() -> None:
+    row = measure(police(quality="no_denominator few_cases"), told(quality="high_cv")).only()
+    assert row["quality"].split() == ["few_cases", "high_cv"]
+    assert "no_denominator" in measure(police(), told(quality="no_denominator")).only()["quality"]
+
+
 def test_the_time_looked_back_on_must_be_as_long_as_the_period() -> None:
     with pytest.raises(UsageError) as caught:
         measure(police(), told(), recall="P5Y")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from safercities.measure.small_areas import fay_herriot_rows
+from safercities.measure.small_areas import fay_herriot_rows, rests_on
 from safercities.model.errors import UsageError
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
@@ -178,3 +178,20 @@ def test_pooled_variances_do_not_pull_rare_outcomes_down() -> None:
     assert (error**2).mean() < 0.55 * np.mean((np.array(direct) - truth) ** 2)
     assert 0.9 < np.mean(inside) < 0.97
     assert np.mean([row["se"] ** 2 for row in found]) == pytest.approx((error**2).mean(), rel=0.12)
+
+
+def test_each_row_says_which_direct_row_it_rests_on() -> None:
+    direct = make(sex="F") + make([one + 1 for one in VALUES]) + make(unit="people", method="total")
+    given = Estimates.from_rows(direct[::-1])
+    made = fay_herriot_rows(given, TREE)
+    at = rests_on(made, given)
+    assert len(at) == len(made) == 20
+    for row, one in zip(made.rows(), at.tolist(), strict=True):
+        if row["n"] is None:  # a place without a direct row
+            assert one == -1
+            continue
+        own = given.rows()[one]
+        assert [own[name] for name in ("place", "sex", "unit", "n", "method")] == [
+            *(row[name] for name in ("place", "sex", "unit", "n")), "proportion",
+        ]  # fmt: skip
+    assert rests_on(given, given).tolist() == [-1] * len(given)

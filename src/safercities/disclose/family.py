@@ -150,7 +150,8 @@ class Family:
         stacked = sp.vstack([*sums, sp.csr_array((0, self.leaves), dtype=np.float64)], format="csr")
         keys = _keys(stacked)
         size = np.diff(stacked.indptr)
-        first, number = {}, np.full(len(keys), -1, dtype=np.int64)
+        first: dict[bytes, int] = {}
+        number = np.full(len(keys), -1, dtype=np.int64)
         for row in np.flatnonzero(size):
             number[row] = first.setdefault(keys[row], len(first))
         minimum = np.ones(len(first), dtype=np.int64)

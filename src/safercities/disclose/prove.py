@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from safercities.disclose.audit import LARGE, inward, program, small
+from safercities.disclose.elimination import STILL, still
 from safercities.disclose.knowledge import Ints, Knowledge
 from safercities.disclose.solver import TOLERANCE, Floats, Program
 from safercities.model.errors import SafercitiesError, problem
@@ -17,9 +20,11 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 #: Rounds of questions to all open targets together, after which each is asked by itself, or called open.
-ROUNDS = 14
-#: Rounds end where the last one closed less than this share of the open targets.
-STALL = 0.05
+ROUNDS = 60
+#: Up to so many entries of all insiders' programs together, the limits of each insider are found.
+EACH = 4_000_000
+#: Rounds end where one closes less than this share of the open targets.
+STALL = 0.01
 
 
 @dataclass(frozen=True)
@@ -156,22 +161,52 @@ class Prover:
 
     def _open(self, insider: Insider | None) -> Ints:
         """The targets that are not wide enough yet."""
-        return np.flatnonzero(self.points.width(insider) < self.wanted)
+        short = self.points.width(insider) < self.wanted
+        if insider is not None and insider.alone:
+            short &= self._single != insider.leaf  # her own case: she knows it
+        return np.flatnonzero(short)
+
+    @cached_property
+    def _single(self) -> Ints:
+        """The leaf of each target that is a single leaf; −1 for the others."""
+        sizes = np.diff(self.targets.indptr)
+        first = np.full(len(sizes), -1, dtype=np.int64)
+        first[sizes == 1] = self.targets.indices[self.targets.indptr[:-1][sizes == 1]]
+        return first
 
     def _rounds(self, knowledge: Knowledge, insider: Insider | None) -> None:
         """Ask about all open targets together, each in a direction of its own, as long as that closes some."""
         left = self._open(insider)
-        ask = program(knowledge, interior=self.large) if len(left) else None
-        for _ in range(ROUNDS):
-            if ask is None or not len(left):
-                return
-            self._take(ask.minimise(self._direction(left)).x)
-            before, left = left, self._open(insider)
-            if len(before) - len(left) < STALL * len(before):
-                return
+        if not len(left):
+            return
+        asked = [program(knowledge, interior=self.large)]
+        if self.large:
+            asked.append(program(self._near(knowledge), interior=True))
+        with ThreadPoolExecutor(len(asked)) as pool:
+            for _ in range(ROUNDS):
+                costs = [self._direction(left) for _ in asked]
+                for found in pool.map(Program.minimise, asked, costs):
+                    self._take(found.x)
+                before, left = left, self._open(insider)
+                if not len(left) or len(before) - len(left) < STALL * len(before):
+                    return
+
+    def _near(self, knowledge: Knowledge) -> Knowledge:
+        """With no leaf far above the truth: then a program raises many leaves a little instead of a few by much."""
+        if not len(self.points):
+            return knowledge
+        first = next(iter(self.points))
+        return knowledge.within(knowledge.least, first + self.wanted.max() + 0.5)
 
     def _direction(self, targets: Ints) -> Floats:
-        return np.asarray(self.targets[targets].T @ self._rng.choice([-1.0, 1.0], size=len(targets)))
+        """Costs that draw each target up or down, some more than others; up only where it has been at 0.
+
+        Weights by chance, so that a program does not raise all a little where it can raise some enough.
+        """
+        rows = self.targets[targets]
+        weight = self._rng.exponential(size=len(targets)) / np.sqrt(np.diff(rows.indptr))
+        down = (self._rng.random(len(targets)) < 0.5) & (self.points.reach()[0][targets] > 0)
+        return np.asarray(rows.T @ np.where(down, weight, -weight))
 
     def _take(self, x: Floats) -> None:
         if self.whole:
@@ -208,28 +243,48 @@ class Prover:
     # -- insiders --------------------------------------------------------------------------------------------------
 
     def _insiders(self, insiders: Sequence[Insider]) -> list[Opening]:
-        """Those of each insider; in a large system after a few more points that serve many of them at once."""
-        if self.large:
-            self._together(insiders)
+        """The limits that each insider is left with; in a large system only what she can add and take away."""
+        if not insiders or not self.targets.shape[0]:
+            return []
+        if len(insiders) * self.knowledge.matrix.nnz > EACH:
+            return self._sums(insiders)
         found: list[Opening] = []
         for insider in insiders:
-            if not len(self._open(insider)):
-                continue
-            knowledge = self.knowledge.case(insider.leaf, alone=insider.alone)
-            if not self.large:
+            if len(self._open(insider)):
+                knowledge = self.knowledge.case(insider.leaf, alone=insider.alone)
                 self._rounds(knowledge, insider)
-            found += self._settle(knowledge, insider)
+                found += self._settle(knowledge, insider)
         return found
 
-    def _together(self, insiders: Sequence[Insider]) -> None:
-        """Points for the targets that are open for the most insiders."""
-        ask: Program | None = None
-        for _ in range(ROUNDS):
-            often = np.zeros(len(self.wanted), dtype=np.int64)
-            for one in insiders:
-                often[self._open(one)] += 1
-            left = np.flatnonzero(often)
-            if not len(left):
-                return
-            ask = ask or program(self.knowledge, interior=True)
-            self._take(ask.minimise(self._direction(left)).x)
+    def _sums(self, insiders: Sequence[Insider]) -> list[Opening]:
+        """Targets that are a sum of published numbers and one leaf: who knows that leaf knows them.
+
+        Random changes that agree with all facts change the target and the leaf in one proportion, whatever the change.
+        """
+        facts = self.knowledge.lower == self.knowledge.upper
+        changes = still(self.knowledge.matrix[np.flatnonzero(facts)], 3, self._rng)
+        target, own = self.targets @ changes, changes[[one.leaf for one in insiders]]
+        scale = np.abs(target).max(axis=1)
+        at = np.flatnonzero(scale > STILL)
+        tree = _directions(target[at])
+        found = []
+        for insider, leaf in zip(insiders, own, strict=True):
+            if np.abs(leaf).max() <= STILL:
+                continue
+            for one in at[tree(leaf)].tolist():
+                if self._single[one] != insider.leaf:
+                    value = round(float(self.points._values[0][one])) if len(self.points) else 0
+                    found.append(Opening(one, value, value, insider, exact=True))
+        return found
+
+
+def _directions(vectors: Floats) -> Callable[[Floats], Ints]:
+    """Finds the vectors that point the same way as another one, or the opposite way."""
+    from scipy.spatial import cKDTree
+
+    def unit(rows: Floats) -> Floats:
+        rows = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+        return np.asarray(rows * np.where(rows[..., :1] < 0, -1, 1))
+
+    tree = cKDTree(unit(vectors)) if len(vectors) else None
+    return lambda one: np.array(tree.query_ball_point(unit(one), 1e-4) if tree else [], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Which further cells to withhold where a withheld one is pinned down: the cheapest other counts in which it differs."""
+"""What else to withhold where a cell is pinned down: the cheapest other counts in which it differs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 #: Openings that are closed by one program.
-TOGETHER = 40
+TOGETHER = 200
 
 
 @dataclass(frozen=True)
 class Need:
-    """A cell that must be able to differ from the truth by an amount (up: positive), while some leaves stay as they are."""
+    """A cell that must be able to differ from the truth by an amount (up: positive), while some leaves stay."""
 
     cell: int
     amount: float
@@ -82,7 +82,7 @@ def _wide(rows: csr_array, more: int) -> csr_array:
     """The rows with further columns of zeros."""
     import scipy.sparse as sp
 
-    return sp.hstack([rows, sp.csr_array((rows.shape[0], more))], format="csr")
+    return sp.csr_array(sp.hstack([rows, sp.csr_array((rows.shape[0], more))], format="csr"))
 
 
 def differ(matrix: csr_array, truth: Ints, other: Floats) -> Mask:

@@ -86,14 +86,15 @@ class Program:
         self._columns = np.arange(matrix.shape[1], dtype=np.int32)
         self._whole = whole
         self._highs: Any = highspy.Highs()
-        for name, value in {
+        options: dict[str, Any] = {
             "output_flag": False,
             "threads": 1,
             "random_seed": 1,
             "mip_rel_gap": 0.0,
             "mip_abs_gap": 0.5,  # objectives of whole numbers are whole numbers
             **({"solver": "ipm", "run_crossover": "off"} if interior else {}),
-        }.items():
+        }
+        for name, value in options.items():
             self._highs.setOptionValue(name, value)
         rows = matrix.tocsr()
         program = highspy.HighsLp()

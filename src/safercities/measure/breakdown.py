@@ -79,6 +79,8 @@ class Breakdowns:
     def count(self, combinations: Sequence[tuple[str, ...]], *, with_age: bool) -> None:
         """Group the records once, by all that the breakdowns need."""
         wanted = list(combinations)
+        if any("place" in one for one in combinations):  # coverage asks how many have a place at all
+            wanted.append(("place",))
         if with_age and "age" in self.source.dimensions:
             wanted += [(*one, "age") for one in combinations if "age" not in one]
         self.counter = Counter(self.source, self.numerator, self.periods, wanted, self._places)
@@ -165,7 +167,8 @@ class Breakdowns:
 
     def person_years(self, cells: Cells) -> Exposure:
         """Person-years of each cell, NaN where there are none, and what must be said of them."""
-        at = np.flatnonzero(cells.known & np.array([self.parts[code] is not None for code in cells.keys["period"]]))
+        covered = np.array([self.parts[code] is not None for code in cells.keys["period"]], dtype=bool)
+        at = np.flatnonzero(cells.known & covered)
         years, flags = np.full(len(cells), np.nan), np.zeros(len(cells), dtype=np.int64)
         if self.wants_rate:
             years[at], flags[at] = self.denominators(cells, at.tolist())

@@ -13,7 +13,7 @@ from safercities.measure.members import COUNTED, grouped
 from safercities.measure.verdicts import STATUSES, worst
 from safercities.model import quality
 from safercities.model.errors import UsageError, problem
-from safercities.model.estimates import TOTAL, Estimates
+from safercities.model.estimates import TOTAL, UNKNOWN, Estimates
 from safercities.model.periods import Period, Recall
 
 Floats = NDArray[np.float64]
@@ -43,7 +43,9 @@ def reporting_rate(
     one that of the records over the survey's lower one. Where nobody told the survey of a case there is no value.
 
     Values above 100 are possible and kept; a note says so. Flags, and what the publication rules say of the survey's
-    estimate, hold for the quotient too.
+    estimate, hold for the quotient too; only that the records' place has no population does not, as no number of it is
+    used. Cases and answers whose place or characteristic is not known are not set against each other: the victims of
+    the ones are not those of the others.
 
     Parameters
     ----------
@@ -98,7 +100,8 @@ def _pairs(recorded: Estimates, surveyed: Estimates) -> list[dict[str, Any]]:
         told.setdefault(_key(row, dimensions), []).append(row)
     found, refused = [], None
     for row in counts:
-        for other in told.get(_key(row, dimensions), []):
+        key = _key(row, dimensions)
+        for other in [] if _unknown(key) else told.get(key, []):
             if row["unit"] in _units_of(other["unit"]):
                 keys = {"place": row["place"], "period": row["period"]}
                 keys |= {name: row.get(name, TOTAL) for name in dimensions}
@@ -112,6 +115,12 @@ def _pairs(recorded: Estimates, surveyed: Estimates) -> list[dict[str, Any]]:
 
 def _key(row: dict[str, Any], dimensions: list[str]) -> tuple[str, ...]:
     return (row["place"], row["period"], *(row.get(name, TOTAL) for name in dimensions))
+
+
+def _unknown(key: tuple[str, ...]) -> bool:
+    """Whether the place (`_U`, `_U.<level>`) or a code is not known."""
+    place, _, *codes = key
+    return place.partition(".")[0] == UNKNOWN or UNKNOWN in codes
 
 
 def _units_of(unit: str | None) -> tuple[str, ...]:
@@ -201,7 +210,7 @@ def _words(pair: dict[str, Any], made: dict[str, float | None], recall: str) -> 
         "df": surveyed["df"],
         "scheme": surveyed["scheme"],
         "verdict": surveyed["verdict"],
-        "quality": quality.join(recorded["quality"] or "", surveyed["quality"] or ""),
+        "quality": quality.join(*_flags_of_records(recorded), surveyed["quality"] or ""),
         "obs_status": "O" if value is None else worst(statuses, STATUSES) or "A",
         "note": joined(
             "no value: the survey found no case, or does not say for how many people it stands"
@@ -212,6 +221,11 @@ def _words(pair: dict[str, Any], made: dict[str, float | None], recall: str) -> 
             _CAVEAT,
         ),
     }
+
+
+def _flags_of_records(row: dict[str, Any]) -> list[str]:
+    """The flags that hold for the quotient: it needs no population of the records' place."""
+    return [flag for flag in (row["quality"] or "").split() if flag != "no_denominator"]
 
 
 __all__ = ["METHOD", "UNIT", "as_long", "reporting_rate"]

@@ -15,7 +15,7 @@ from safercities.measure.members import COUNTED, grouped, last_day
 from safercities.measure.upward import LASTING
 from safercities.model import quality
 from safercities.model.errors import UsageError, problem
-from safercities.model.estimates import Estimates, schema
+from safercities.model.estimates import TOTAL, Estimates, schema
 from safercities.places.hierarchy import Hierarchy
 from safercities.sampling.small_areas import FayHerriot, Method, fay_herriot
 
@@ -104,12 +104,55 @@ def fay_herriot_rows(
     return Estimates.from_rows(rows, estimates.dimensions).sort()
 
 
+def rests_on(smoothed: Estimates, direct: Estimates) -> NDArray[np.int64]:
+    """Which direct row each Fay–Herriot row was drawn from: where that may not be seen, neither may this one.
+
+    A row of the model copies n, n_positive, denominator and coverage of its direct row, and its note tells how much the
+    direct estimate weighs: with the other areas in view it gives the direct estimate back.
+
+    Parameters
+    ----------
+    smoothed
+        Rows of `fay_herriot_rows`.
+    direct
+        Rows that it was given.
+
+    Returns
+    -------
+    NDArray[np.int64]
+        Position among the rows of `direct`, shape (smoothed rows,); −1 where a place had no direct row. Other rows than
+        Fay–Herriot's rest on none.
+
+    Examples
+    --------
+    >>> row = {"indicator": "i", "period": "2023", "unit": "%", "source": "s"}
+    >>> own = [row | {"place": place, "method": "proportion", "df": 9.0} for place in "ab"]
+    >>> drawn = [row | {"place": place, "method": METHODS["reml"], "quality": "smoothed"} for place in "bc"]
+    >>> rests_on(Estimates.from_rows(drawn), Estimates.from_rows(own)).tolist()
+    [1, -1]
+    """
+    names = sorted({*smoothed.dimensions, *direct.dimensions})
+
+    def key(row: dict[str, Any]) -> tuple[Any, ...]:
+        own = [row[name] for name in ("place", *_SERIES) if name != "method"]
+        return (*own, *(row.get(name, TOTAL) for name in names))
+
+    usable = pa.table({"row": np.arange(len(direct), dtype=np.int64)}).filter(_is_direct(direct.table))
+    at = usable.column("row").to_pylist()
+    position = dict(zip(map(key, direct.table.take(pa.array(at, pa.int64())).to_pylist()), at, strict=True))
+    found = [position.get(key(row), -1) if row["method"] in METHODS.values() else -1 for row in smoothed.rows()]
+    return np.array(found, dtype=np.int64)
+
+
 def _direct(estimates: Estimates) -> pa.Table:
     """Rows of direct survey estimates that can be modelled."""
-    table = estimates.table
+    return estimates.table.filter(_is_direct(estimates.table))
+
+
+def _is_direct(table: pa.Table) -> pa.ChunkedArray:
     smoothed = pc.match_substring(pc.fill_null(table.column("quality"), ""), "smoothed")
     summed = pc.is_in(table.column("unit"), pa.array(COUNTED))
-    return table.filter(pc.and_(pc.is_valid(table.column("df")), pc.invert(pc.or_(smoothed, summed))))
+    return pc.and_(pc.is_valid(table.column("df")), pc.invert(pc.or_(smoothed, summed)))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,100 @@
+"""True counts behind rounded ones, where true totals are known outside: whether these pin down what was rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from safercities.disclose.attack_public import Opening, Outside
+from safercities.disclose.attack_space import Cell
+from safercities.disclose.attack_system import MOST_REASONS, System, feasible, sums
+from safercities.disclose.audit import because, inward
+from safercities.disclose.knowledge import MOST, Ints, Knowledge
+from safercities.disclose.prove import Prover
+from safercities.disclose.solver import Floats, Infeasible
+from safercities.model.errors import SafercitiesError, problem
+
+
+def true_counts(
+    system: System,
+    rounded: Knowledge,
+    known: Sequence[Outside],
+    minimum: int,
+    width: int,
+    label: Callable[[Cell], str],
+) -> list[Opening]:
+    """True leaves that can be told more closely than `width`, though small ones were rounded to 0 or `minimum`.
+
+    A true count of a leaf is the rounded one where that is above `minimum`; 1 to `minimum` where that is `minimum`;
+    0 to `minimum` − 1 where that is 0. It is taken for granted that the leaves of what is published are those that were
+    rounded: if they were finer, the attacker knows less.
+
+    Parameters
+    ----------
+    rounded
+        What is known of the rounded leaves.
+    known
+        True sums.
+    label
+        What to call a cell.
+
+    Raises
+    ------
+    SafercitiesError
+        If what is known contradicts what is published.
+    """
+    import scipy.sparse as sp
+
+    low, high = _edges(rounded)
+    far = float(minimum - 1)
+    least = np.where(low > minimum, low, np.where(low >= minimum, 1.0, 0.0))
+    most = np.where(low > minimum, high, np.where(high <= 0, far, np.maximum(high, far)))
+    size = rounded.leaves
+    none = sp.csr_array(rounded.matrix.shape)
+    unit = sp.eye_array(size, format="csr")
+    facts = Knowledge.of(2 * size).plus(
+        sp.hstack([rounded.matrix, none], format="csr"), rounded.lower, rounded.upper, labels=rounded.labels
+    )
+    off = np.full(size, far)
+    facts = facts.plus(sp.hstack([-unit, unit], format="csr"), -off, off, labels=["rounding of a small count"] * size)
+    facts = facts.within(np.concatenate([low, least]), np.concatenate([high, np.minimum(most, MOST)]))
+    outside = sums([system.at(one.cell, -1) + size for one in known], 2 * size)
+    totals = np.array([one.n for one in known], dtype=float)
+    facts = facts.plus(outside, totals, labels=[f"{label(one.cell)}: {one.n} (known outside)" for one in known])
+    if not feasible(facts):
+        raise SafercitiesError(problem("attack-contradiction"))
+    return _openings(system, facts, np.flatnonzero(low <= minimum), minimum, width)
+
+
+def _edges(known: Knowledge) -> tuple[Floats, Floats]:
+    """Least and greatest rounded leaves, as far as they follow from sums of one leaf alone, or of none."""
+    low, high = known.least.copy(), known.most.copy()
+    alone = np.flatnonzero(np.diff(known.matrix.indptr) == 1)
+    for row in alone.tolist():
+        at, times = known.matrix.indices[known.matrix.indptr[row]], known.matrix.data[known.matrix.indptr[row]]
+        if times > 0:
+            low[at] = max(low[at], inward(known.lower[row] / times))
+            high[at] = min(high[at], np.floor(known.upper[row] / times + 1e-6))
+    return low, high
+
+
+def _openings(system: System, facts: Knowledge, leaves: Ints, minimum: int, width: int) -> list[Opening]:
+    size = system.columns
+    names = [axis.name for axis in system.space.axes]
+    called = [words for words, _ in system.space.finest(names, placed=True)]
+    inside = [leaf for leaf in leaves.tolist() if leaf < len(called) and facts.most[size + leaf] > 0]
+    if not inside:
+        return []
+    targets = sums([np.array([size + leaf]) for leaf in inside], 2 * size)
+    try:
+        found = Prover(facts, targets, np.full(len(inside), width, dtype=np.int64)).openings()
+    except Infeasible:
+        raise SafercitiesError(problem("attack-contradiction")) from None
+    openings: list[Opening] = []
+    for one in found:
+        if one.lower < minimum:
+            why = because(facts, targets[[one.target]])[1] if len(openings) < MOST_REASONS else []
+            what = f"true count of {called[inside[one.target]]}"
+            openings.append(Opening("true", what, one.lower, one.upper, width, tuple(why)))
+    return openings

@@ -1,0 +1,134 @@
+"""The rows of protected counts: which are published, and what must not be said of those that are withheld."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from safercities.disclose.counts import Guarded
+from safercities.disclose.depends import shown
+from safercities.disclose.solver import Mask
+from safercities.model.estimates import MEASURES, Estimates
+
+#: Statistics that are made of many cells: where they are withheld there is no row, as there is none where they cannot
+#: be made.
+_ADJUSTED = ("directly standardised", "empirical Bayes")
+#: Columns of a withheld row that hold nothing of the data.
+_KEPT = ("level", "unit", "method", "source")
+
+
+def planned(estimates: Estimates, guarded: Sequence[Guarded]) -> Estimates:
+    """The rows that are to be published: those behind others, and of breakdowns that were refused, are left out."""
+    keep = np.zeros(len(estimates), dtype=bool)
+    for one in guarded:
+        at = shown(one.base, one.family, one.part.tables, estimates).table
+        public = np.array([table.shown for table in one.part.tables] or [False])
+        keep |= (at >= 0) & public[np.maximum(at, 0)]
+    return Estimates(estimates.table.filter(pa.array(keep)))
+
+
+def free(estimates: Estimates) -> Estimates:
+    """All rows as published: they were measured from protected counts."""
+    table = estimates.table
+    status = pa.array(["F"] * table.num_rows, pa.string())
+    return Estimates(table.set_column(table.column_names.index("conf_status"), "conf_status", status))
+
+
+def withhold(estimates: Estimates, grid: Estimates, guarded: Sequence[Guarded], annualised: str) -> Estimates:
+    """Rows measured from true counts, without those that need a withheld cell.
+
+    Parameters
+    ----------
+    estimates
+        Measured from the effective counts.
+    grid
+        The same, measured as if there were cases in every cell: its keys are those of all rows there can be. Rows that
+        are there only where there are cases would tell which cells have none.
+    guarded
+        Of all periods of the source.
+    annualised
+        The one note of rates that tells nothing of the counts.
+    """
+    rows = Estimates.concat([estimates, _lacking(estimates, grid)])
+    lost = np.ones(len(rows), dtype=bool)
+    doubt, unsure = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
+    lacking = np.arange(len(rows)) >= len(estimates)
+    for one in guarded:
+        if one.published is None:
+            raise ValueError("these counts were not protected by withholding")
+        found = shown(one.base, one.family, one.part.tables, rows)
+        closed = ~one.published
+        mine = found.table >= 0
+        lost[mine] = (found.value.hit(closed, len(rows)) | lacking)[mine]
+        doubt |= found.coverage.hit(closed, len(rows))
+        unsure |= found.unsure.hit(closed, len(rows))
+    table = _told(rows.table, doubt, unsure, annualised)
+    made = blank(Estimates(table), lost)
+    gone = lost & np.asarray(pc.fill_null(pc.starts_with(rows.table.column("method"), _ADJUSTED[0]), False))
+    gone |= lost & np.asarray(pc.fill_null(pc.starts_with(rows.table.column("method"), _ADJUSTED[1]), False))
+    return Estimates(made.table.filter(pa.array(~gone)))
+
+
+def without_hidden(estimates: Estimates, sources: Sequence[str]) -> Estimates:
+    """Without indicators of which nothing is published, of sources that bring their own acts.
+
+    That they are there at all would say that the source has such a case.
+    """
+    table = estimates.table
+    free = table.filter(pc.equal(table.column("conf_status"), "F"))
+    there = set(zip(free.column("source").to_pylist(), free.column("indicator").to_pylist(), strict=True))
+    pairs = zip(table.column("source").to_pylist(), table.column("indicator").to_pylist(), strict=True)
+    return Estimates(table.filter(pa.array([a not in sources or (a, b) in there for a, b in pairs], pa.bool_())))
+
+
+def _lacking(estimates: Estimates, grid: Estimates) -> Estimates:
+    """Rows of the grid that are not among the estimates."""
+    keys = ["indicator", "version", "place", "period", "source", "unit", "method", *grid.dimensions]
+    there = set(zip(*(estimates.table.column(name).to_pylist() for name in keys), strict=True))
+    all_keys = zip(*(grid.table.column(name).to_pylist() for name in keys), strict=True)
+    return Estimates(grid.table.filter(pa.array([key not in there for key in all_keys], pa.bool_())))
+
+
+def _told(table: pa.Table, doubt: Mask, unsure: Mask, annualised: str) -> pa.Table:
+    """Rows without what coverage, flags and notes tell of withheld cells."""
+    nothing = pa.scalar(None, pa.float64())
+    table = _set(table, "coverage", pc.if_else(pa.array(doubt), nothing, table.column("coverage")))
+    notes = table.column("note").to_pylist()
+    counts = pc.equal(table.column("method"), "count").to_pylist()
+    kept = []
+    for note, count, hidden in zip(notes, counts, unsure.tolist(), strict=True):
+        parts = (note or "").split("; ")
+        if count and hidden:  # the number of cases whose act is not known
+            parts = [one for one in parts if one.startswith("cases without a place")]
+        elif not count:  # why others of its table are missing
+            parts = [one for one in parts if one == annualised]
+        kept.append("; ".join(one for one in parts if one) or None)
+    table = _set(table, "note", pa.array(kept, pa.string()))
+    flags = [
+        None if field is None else " ".join(flag for flag in field.split() if not _hidden(flag, bool(hit)))
+        for field, hit in zip(table.column("quality").to_pylist(), doubt, strict=True)
+    ]
+    return _set(table, "quality", pa.array(flags, pa.string()))
+
+
+def _hidden(flag: str, doubt: bool) -> bool:
+    """Whether a flag is not shown: that of unknown acts compares with all cases of the source, which no table has."""
+    return flag == "unknown_acts" or (doubt and flag in ("unknown_share", "unlocated_share"))
+
+
+def blank(estimates: Estimates, lost: Mask) -> Estimates:
+    """Mark rows as published (F) or not for publication (N); of these nothing is left but what they are of."""
+    table, mask = estimates.table, pa.array(lost)
+    for name, kind in MEASURES:
+        if name not in _KEPT and name not in ("obs_status", "conf_status"):
+            table = _set(table, name, pc.if_else(mask, pa.scalar(None, kind), table.column(name)))
+    statuses = pc.if_else(mask, "Q", pc.fill_null(table.column("obs_status"), "A"))
+    table = _set(table, "obs_status", statuses)
+    return Estimates(_set(table, "conf_status", pc.if_else(mask, "N", "F")))
+
+
+def _set(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, column)

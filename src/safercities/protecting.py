@@ -1,0 +1,300 @@
+"""Protects what an observatory's own sources say: plans a release, protects each source, attacks the counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from safercities import config, federating, files, measuring
+from safercities.collect.spec import IncidentsSpec, SurveySpec
+from safercities.disclose import counts, gate, journal, sampled, withhold
+from safercities.disclose.plan import Plan, PlannedPeriod, SourceFacts
+from safercities.disclose.plan import plan as plan_release
+from safercities.disclose.rebuild import declared_codes, protected_source, without_rare
+from safercities.model.errors import Problem, SafercitiesError, Severity, problem
+from safercities.model.estimates import Estimates
+from safercities.model.periods import Period
+
+if TYPE_CHECKING:
+    from safercities.disclose.counts import Guarded
+    from safercities.disclose.journal import Entry
+    from safercities.indicators.spec import Indicator
+    from safercities.measure.counts import CountsSource
+    from safercities.observatory import Observatory
+    from safercities.release.store import KeyStore
+    from safercities.release.verify import Verified
+
+#: Folder of what nobody may read: what stands behind the releases, and what could be deduced of those refused.
+PRIVATE = federating.PRIVATE
+JOURNAL = "journal"
+_ANNUALISED = "cases per person-year: annualised"
+
+
+class Protection:
+    """What an observatory's own sources may say in its next release.
+
+    Parameters
+    ----------
+    published
+        Day of publication.
+    keys
+        Of the observatory: rounding is seeded with them, and they tell its own releases.
+    chain
+        All releases so far, verified.
+    progress
+        Told what is being done.
+    """
+
+    def __init__(
+        self,
+        observatory: Observatory,
+        published: date,
+        keys: KeyStore,
+        chain: Sequence[Verified],
+        progress: Callable[[str, int, int], None],
+    ) -> None:
+        self.observatory, self.published, self.keys, self.chain = observatory, published, keys, list(chain)
+        self.spec, self.progress, self.private = observatory.spec.publish, progress, observatory.folder / PRIVATE
+        self.problems: list[Problem] = []
+        self.guarded: dict[str, list[Guarded]] = {}
+        self.log: dict[str, Any] = {}
+
+    # -- what is published ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def asked(self) -> list[Indicator]:
+        """The indicators to publish."""
+        from safercities.indicators.catalogue import indicator
+
+        spec = self.observatory.spec
+        codes = spec.measure.indicators if self.spec.indicators is None else self.spec.indicators
+        return [indicator(code) for code in dict.fromkeys(codes)]
+
+    @cached_property
+    def work(self) -> list[measuring.Work]:
+        """Which source answers what, parts of other indicators among them."""
+        return measuring.plan(self.observatory, self.asked)
+
+    @cached_property
+    def definitions(self) -> dict[str, Indicator]:
+        """Code → definition, of all that is measured, or was published."""
+        from safercities.indicators.catalogue import catalogue
+
+        return dict(catalogue())
+
+    @cached_property
+    def earlier(self) -> dict[str, set[tuple[str, Period]]]:
+        """Release id → source and period of everything in it."""
+        found: dict[str, set[tuple[str, Period]]] = {}
+        for each in self.chain:
+            table = read(each, self.keys).table
+            pairs = table.group_by(["source", "period"]).aggregate([]).to_pylist()
+            found[each.id] = {(row["source"], Period.parse(row["period"])) for row in pairs if row["source"]}
+        return found
+
+    def plan(self, supersedes: str | None) -> list[PlannedPeriod]:
+        """What is to be published; errors of the plan end the run, all of them at once.
+
+        Parameters
+        ----------
+        supersedes
+            Id of the release that is corrected: its periods are published again.
+        """
+        facts = [self._facts(name, its) for name, its in self._of_source().items()]
+        derived = [one.code for one in self.asked if one.on().made_of == "estimates"]
+        codes = dict.fromkeys([*(one.code for one in self.asked), *(d.code for its, _ in self.work for d in its)])
+        found: Plan = plan_release(
+            self.spec.model_copy(update={"indicators": list(codes)}),
+            facts,
+            [tuple(one) for one in measuring.breakdowns_of(self.observatory)],
+            indicators=derived,
+            standard=self.observatory.spec.measure.standard,
+            earlier=sorted(set().union(*self.earlier.values()), key=str),
+            supersedes=supersedes is not None,
+        )
+        self.problems += found.problems
+        if wrong := [one for one in found.problems if one.severity is Severity.ERROR]:
+            raise SafercitiesError(wrong)
+        corrected = self.earlier.get(supersedes or "", set())
+        return [one for one in found.parts if not one.revision or (one.source, one.period) in corrected]
+
+    def _of_source(self) -> dict[str, list[Indicator]]:
+        found: dict[str, list[Indicator]] = {}
+        for definitions, name in self.work:
+            found.setdefault(name, []).extend(definitions)
+        return found
+
+    def _facts(self, name: str, indicators: Sequence[Indicator]) -> SourceFacts:
+        spec, kind = self.observatory.spec.sources[name], self.observatory.spec.measure.period
+        if isinstance(spec, IncidentsSpec):
+            return SourceFacts.of_counts(self.source(name), indicators, kind)
+        if isinstance(spec, SurveySpec):
+            return sampled.survey_facts(self.observatory.survey_source(name), indicators, self.published)
+        return sampled.audits_facts(self.observatory.locate(name), indicators, kind, self.published)
+
+    def source(self, name: str) -> CountsSource:
+        """A source of counts as it is on the day of publication."""
+        if name not in self._sources:
+            made = replace(self.observatory.counts_source(name), today=self.published)
+            if self.spec.method == "suppression":
+                made = without_rare(made, self.spec.sensitive_count, self._declared(name))
+            self._sources[name] = made
+        return self._sources[name]
+
+    @cached_property
+    def _sources(self) -> dict[str, CountsSource]:
+        return {}
+
+    def _declared(self, name: str) -> dict[str, tuple[str, ...]]:
+        spec = self.observatory.spec.sources[name]
+        assert isinstance(spec, IncidentsSpec)  # noqa: S101 - only such sources reach this point
+        return {key: declared_codes(key, one) for key, one in spec.dimensions.items()}
+
+    # -- protect -------------------------------------------------------------------------------------------------------
+
+    @property
+    def everything(self) -> list[Guarded]:
+        """All protected counts."""
+        return [one for its in self.guarded.values() for one in its]
+
+    def own(self, parts: Sequence[PlannedPeriod]) -> Estimates:
+        """Protected estimates of the observatory's own sources, and what is made of them."""
+        counted = [one for one in parts if one.kind == "incidents"]
+        self.guarded = {}
+        for done, part in enumerate(counted):
+            self.progress(f"protect {part.source}, {part.period}", done, len(counted))
+            self.guarded.setdefault(part.source, []).append(self._protect(part))
+        self._gate()
+        made = [self._counts(), *self._sampled([one for one in parts if one.kind != "incidents"])]
+        whole = Estimates.concat(made)
+        derived = measuring.derive(self.observatory, self.asked, whole)
+        without = np.asarray(pc.is_null(derived.table.column("value")))
+        wanted = [one.code for one in self.asked]
+        return Estimates.concat([whole.where(indicator=wanted), withhold.blank(derived, without)]).sort()
+
+    def _protect(self, part: PlannedPeriod) -> Guarded:
+        return counts.protect(
+            part,
+            self.source(part.source),
+            self.spec,
+            hierarchy=self.observatory.hierarchy,
+            place=self.observatory.place.id,
+            indicators=self.definitions,
+            overlaps=self.observatory.overlaps,
+            secret=self.keys.secret(),
+            earlier=self._entries(part),
+        )
+
+    def _entries(self, part: PlannedPeriod) -> list[Entry]:
+        """What the journal keeps of earlier releases of the same source and period.
+
+        Raises
+        ------
+        SafercitiesError
+            If it has nothing of one of them: then nothing can be proved.
+        """
+        found = []
+        for each in self.chain:
+            if (part.source, part.period) not in self.earlier[each.id]:
+                continue
+            kept = journal.read(self.private / JOURNAL, each.number, each.manifest.files["estimates.parquet"].sha256)
+            entry = journal.of_release(kept or (), part.source, str(part.period))
+            if entry is None:
+                said: dict[str, Any] = {"source": part.source, "period": str(part.period), "number": each.number}
+                raise SafercitiesError(problem("publish-journal-gone", file=str(each.path), **said))
+            found.append(entry)
+        return found
+
+    def _gate(self) -> None:
+        """Attack all counts; whatever can be deduced shuts the gate.
+
+        Raises
+        ------
+        SafercitiesError
+            Names the tables. What could be deduced, and how, stands in the private log only.
+        """
+        wrong, told = [], []
+        for one in self.everything:
+            self.progress(f"attack {one.part.source}, {one.part.period}", 0, 0)
+            found = gate.openings(one.room, one.target, one.insiders)
+            if found:
+                told += gate.certificates(one.room, one.target, found)
+                said: dict[str, Any] = {"source": one.part.source, "period": str(one.part.period)}
+                wrong.append(problem("publish-gate", column="publish", file=config.FILE, openings=len(found), **said))
+        if wrong:
+            self.refuse({"openings": told})
+            raise SafercitiesError(wrong)
+
+    def refuse(self, content: Mapping[str, Any]) -> None:
+        """Write the private log of a release that was not made."""
+        with files.replace_folder(self.private / "refused", mark="log.json", private=True) as work:
+            (work / "log.json").write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+            files.keep_out_of_git(work)
+
+    # -- measure -------------------------------------------------------------------------------------------------------
+
+    def _counts(self) -> Estimates:
+        """Estimates of all sources of counts, from what protection left of them."""
+        if not self.guarded:
+            return Estimates.empty()
+        made = self._measured({name: [one.shown for one in its] for name, its in self.guarded.items()})
+        if self.spec.method == "rounding":
+            return withhold.free(withhold.planned(made, self.everything))
+        grid = self._measured({name: [one.shown + 1 for one in its] for name, its in self.guarded.items()})
+        found = withhold.planned(withhold.withhold(made, grid, self.everything, _ANNUALISED), self.everything)
+        seen = [name for name in self.guarded if self.observatory.declared_acts(name) is None]
+        return withhold.without_hidden(found, seen)
+
+    def _measured(self, shown: Mapping[str, Sequence[counts.Ints]]) -> Estimates:
+        sources = {
+            name: protected_source(
+                self.source(name), [one.base for one in self.guarded[name]], its, self._declared(name)
+            )
+            for name, its in shown.items()
+        }  # fmt: skip
+        tables = [table for its in self.guarded.values() for one in its for table in one.part.tables if table.shown]
+        by = dict.fromkeys((*(["place"] if one.level else []), *one.dimensions) for one in tables)
+        work = [one for one in measuring.plan(self.observatory, self.asked, sources) if one[1] in sources]
+        return measuring.carry_out(self.observatory, work, list(by), None, sources)
+
+    def _sampled(self, parts: Sequence[PlannedPeriod]) -> Iterator[Estimates]:
+        """Protected estimates of surveys and audits; of waves that were published before what was published."""
+        kept = [one for one in parts if one.revision and one.kind == "survey"]
+        yield from map(self._kept, kept)
+        fresh = [one for one in parts if one not in kept]
+        for name in dict.fromkeys(one.source for one in fresh):
+            mine = [one for one in fresh if one.source == name]
+            self.progress(f"protect {name}", 0, 1)
+            work = [one for one in self.work if one[1] == name]
+            made = measuring.carry_out(self.observatory, work, sampled.breakdowns(mine))
+            made = sampled.planned(made, mine, self.observatory.hierarchy, self.observatory.place.id)
+            least = sampled.least(made, self.spec, self.definitions)
+            yield sampled.protect_audits(made, least) if mine[0].kind == "audits" else self._survey(name, made, least)
+
+    def _survey(self, name: str, made: Estimates, least: counts.Ints) -> Estimates:
+        from safercities.disclose.surveys import protect_survey
+
+        found = protect_survey(made, least, width=self.spec.width, places=self.observatory.hierarchy.places)
+        self.log[name] = found.tally
+        return found.estimates
+
+    def _kept(self, part: PlannedPeriod) -> Estimates:
+        """The rows of a wave as they were published last: two sets of them would differ by the interviews corrected."""
+        said: dict[str, Any] = {"source": part.source, "period": str(part.period)}
+        self.problems.append(problem("publish-wave-kept", **said))
+        last = [each for each in self.chain if (part.source, part.period) in self.earlier[each.id]][-1]
+        return read(last, self.keys).where(**said)
+
+
+def read(each: Verified, keys: KeyStore) -> Estimates:
+    """The estimates of a release of the chain; its key may have been distrusted since."""
+    from safercities.release.verify import open_release
+
+    return open_release(each.path, identity=keys.identity).estimates
