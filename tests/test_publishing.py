@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import mini
+import mini_survey
 import safercities
 from safercities import publishing
 from safercities.model.errors import SafercitiesError, UsageError
@@ -281,6 +282,21 @@ def test_overlapping_periods_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SafercitiesError) as caught:
         published(tmp_path, date(2025, 5, 1))
     assert set(code(caught)) == {"publish-period-overlaps"}
+
+
+def test_a_wave_that_was_published_stays_as_it_was(tmp_path: Path) -> None:
+    folder = mini_survey.build(tmp_path / "city")
+    toml = folder / "observatory.toml"
+    shown = 'indicators = ["sdg.16.1.4"]\nby = []\n'
+    toml.write_text(re.sub(r"(?s)(\[measure\]\n).*?(\n\[|\Z)", rf"\1{shown}\2", toml.read_text()))
+    keys(tmp_path).make(date(2025, 1, 1))
+    first = published(tmp_path)
+    survey = folder / "survey.csv"
+    lines = survey.read_text().splitlines()
+    survey.write_text("\n".join(lines[:-1]) + "\n")  # one interview was withdrawn
+    second = published(tmp_path, date(2025, 5, 1), supersedes="2024-1", reason="an interview was withdrawn")
+    assert second.estimates.sort().table.equals(first.estimates.sort().table)
+    assert {one.code for one in second.problems} == {"publish-wave-kept"}
 
 
 # -- the gate ----------------------------------------------------------------------------------------------------------

@@ -108,7 +108,8 @@ class Protection:
             Id of the release that is corrected: its periods are published again.
         """
         facts = [self._facts(name, its) for name, its in self._of_source().items()]
-        derived = [one.code for one in self.asked if one.on().made_of == "estimates"]
+        members = self.observatory.federation is not None  # they may have any of the indicators
+        derived = [one.code for one in self.asked if members or one.on().made_of == "estimates"]
         codes = dict.fromkeys([*(one.code for one in self.asked), *(d.code for its, _ in self.work for d in its)])
         found: Plan = plan_release(
             self.spec.model_copy(update={"indicators": list(codes)}),

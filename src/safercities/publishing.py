@@ -172,7 +172,8 @@ class _Run(Protection):
         from safercities.disclose.attack import attack
 
         self.progress("attack the release", 0, 1)
-        report = attack([*(self._seen(each, content) for each in self.chain), _shown(content)])
+        seen = [*(self._seen(each, content) for each in self.chain), _shown(content)]
+        report = attack(seen, progress=self.progress)
         if report.openings:
             self.refuse({"openings": [asdict(one) for one in report.openings]})
             raise SafercitiesError(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 import mini
 from safercities import config
 from safercities.disclose.spec import PublishSpec
+from safercities.disclose.suppress import default_width
 from safercities.indicators.catalogue import catalogue, indicator
 from safercities.model.errors import SafercitiesError
+
+ADDRESSES = {"file": "addresses.csv", "longitude": "x", "latitude": "y", "sources": ["robberies"]}
 
 
 @pytest.mark.parametrize(
@@ -29,7 +33,10 @@ from safercities.model.errors import SafercitiesError
         ),
         ({"sensitive_acts": ["301"]}, "301 is no act of the code list ICCS; did you mean 0301"),
         ({"sensitive_answers": ["victim_sexual"]}, "victim_sexual is no answer"),
-        ({"points": "snapped"}, "belong together"),
+        ({"width": 0}, "greater than or equal to 1"),
+        ({"points": "snapped"}, "Extra inputs"),
+        ({"addresses": {**ADDRESSES, "sources": []}}, "at least 1 item"),
+        ({"addresses": {**ADDRESSES, "least": 4}}, "fewer addresses than minimum_count (5)"),
         ({"known": [{"indicator": "sdg.16.1.1", "periods": ["2021-13"]}]}, "no period"),
         ({"known": [{"indicator": "sdg.16.1.1", "by": [["sex", "sex"]]}]}, "twice"),
         ({"minimum": 5}, "Extra inputs"),
@@ -68,8 +75,20 @@ def test_least_counts_and_widths() -> None:
     assert spec.minimum(robbery, ["place", "sex"]) == 4
     assert spec.minimum(robbery, ["place", "migration"]) == 12
     assert spec.minimum(indicator("recorded.sexual_violence"), []) == 12
-    assert (spec.least_width(4), spec.least_width(12)) == (3, 11)
-    assert PublishSpec(width=2).least_width(10) == 2
+    for k in (3, 4, 5, 12, 30):
+        assert spec.least_width(k) == default_width(np.array([k]))[0]
+        assert 1 <= spec.least_width(k) <= k - 1
+    assert PublishSpec(width=1).least_width(10) == 1
+
+
+def test_what_is_never_published_by_point() -> None:
+    spec = PublishSpec(sensitive_acts=[], sensitive_answers=[])  # whatever an office takes off the lists
+    pointed = {
+        code for code, entry in catalogue().items() if spec.by_point(entry) and entry.on().made_of == "incidents"
+    }
+    assert "recorded.robbery" in pointed
+    assert not any("sexual" in code for code in pointed)
+    assert not PublishSpec(sensitive_acts=["0401"]).by_point(indicator("recorded.robbery"))
 
 
 @pytest.mark.parametrize(
@@ -97,11 +116,11 @@ method = "suppression"
 minimum_count = 3
 tables = [["sex"], ["place", "sex"]]
 levels = ["neighbourhood"]
-points = "snapped"
 [publish.addresses]
 file = "addresses.csv"
 longitude = "x"
 latitude = "y"
+sources = ["robberies"]
 [[publish.known]]
 indicator = "recorded.robbery"
 by = [[], ["place"]]

@@ -119,6 +119,8 @@ def count_between(row: Row, precision: Precision, people: People) -> tuple[int, 
     for one in _ways(values, row.kind, precision, scale):
         if one is not None and one[0] <= one[1] and max(low, one[0]) <= min(high, one[1]):
             low, high, told = max(low, one[0]), min(high, one[1]), True
+        if low == high:  # nothing can tell more
+            break
     return (int(low), int(high)) if told else None
 
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from safercities.disclose.attack_rows import Told
 from safercities.disclose.attack_space import Cell, Space
-from safercities.disclose.audit import Fact, because, bounds, program
+from safercities.disclose.audit import Fact, because, bounds, program, small
 from safercities.disclose.knowledge import Ints, Knowledge
-from safercities.disclose.prove import Opening, Prover
-from safercities.disclose.solver import Floats, Infeasible, Mask
+from safercities.disclose.prove import Opening, Points, Prover
+from safercities.disclose.solver import Floats, Infeasible, Mask, Program
 from safercities.model.dimensions import UNKNOWN
 from safercities.model.errors import SafercitiesError, problem
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: For so many openings of a system it is worked out which numbers they follow from.
 MOST_REASONS = 20
+#: Programs that look for counts far apart in many targets at once, before the prover asks.
+SPREADS = 12
 
 
 @dataclass(frozen=True)
@@ -218,12 +220,19 @@ def solve(known: Knowledge, aims: Sequence[Aim], *, reasons: int = MOST_REASONS)
     data = [np.broadcast_to(aim.signs, aim.columns.shape).astype(float) for aim in aims]
     targets = sums([aim.columns for aim in aims], known.leaves, data)
     width = np.array([aim.width for aim in aims], dtype=np.int64)
-    prover = Prover(known, targets, width, truth=None)
+    met = Points(targets, small(known))
     try:
+        for point in _spread(known, targets, width, aims):
+            met.add(point)
+        low, high = (edges.tolist() for edges in met.reach())
+        suspects = [at for at, aim in enumerate(aims) if not len(met) or _may_leak(aim, low[at], high[at])]
+        prover = Prover(known, targets[suspects], width[suspects], truth=None, points=met)
         openings = _beyond_doubt(prover, known)
     except Infeasible:
         raise SafercitiesError(problem("attack-contradiction")) from None
-    lower, upper = prover.points.reach()
+    for point in list(prover.points)[len(met) :]:
+        met.add(point)
+    lower, upper = met.reach()
     hidden = [
         high - low
         for aim, low, high in zip(aims, lower.tolist(), upper.tolist(), strict=True)
@@ -231,11 +240,55 @@ def solve(known: Knowledge, aims: Sequence[Aim], *, reasons: int = MOST_REASONS)
     ]
     answer.narrowest = min(hidden, default=None)
     for one in openings:
-        aim = aims[one.target]
+        at = suspects[one.target]
+        aim = aims[at]
         if _leaks(aim, one.lower, one.upper):
-            facts = because(known, targets[[one.target]])[1] if len(answer.pinned) < reasons else []
+            facts = because(known, targets[[at]])[1] if len(answer.pinned) < reasons else []
             answer.pinned.append(Pinned(aim, one.lower, one.upper, tuple(facts)))
     return answer
+
+
+def _spread(known: Knowledge, targets: csr_array, width: Ints, aims: Sequence[Aim]) -> list[Floats]:
+    """A few sets of counts in which as many targets as can be are `width` away from the first set, up or down.
+
+    A program that only asks for more would raise few targets by much; here each counts up to its width.
+    """
+    import scipy.sparse as sp
+
+    whole = small(known)
+    first = program(known, whole=whole).minimise(np.zeros(known.leaves)).x
+    points, rng = [first], np.random.default_rng(0)  # directions only: the same releases give the same report
+    at = targets @ first
+    low, high = at.copy(), at.copy()
+    near = np.round(at).astype(np.int64).tolist()
+    left = np.array([n for n, aim in enumerate(aims) if _may_leak(aim, near[n], near[n])], dtype=np.int64)
+    before = len(width) + 1
+    for _ in range(SPREADS):
+        left = left[(high - low < width)[left]]
+        if not len(left) or len(left) == before:
+            break
+        before = len(left)
+        sign = np.where((rng.random(len(left)) < 0.5) & (at[left] >= width[left]), -1.0, 1.0)
+        gain = sp.hstack([sp.diags_array(sign) @ targets[left], -sp.eye_array(len(left))])
+        rest = sp.hstack([known.matrix, sp.csr_array((known.matrix.shape[0], len(left)))])
+        ask = Program(
+            sp.vstack([gain, rest], format="csr"),
+            np.concatenate([sign * at[left], known.lower]),
+            np.concatenate([np.full(len(left), np.inf), known.upper]),
+            np.concatenate([known.least, np.zeros(len(left))]),
+            np.concatenate([known.most, width[left].astype(float)]),
+            whole=whole,
+        )
+        found = ask.minimise(np.concatenate([np.zeros(known.leaves), -np.ones(len(left))])).x[: known.leaves]
+        points.append(found)
+        low, high = np.minimum(low, targets @ found), np.maximum(high, targets @ found)
+    return [each for one in points if (each := _fitting(known, one)) is not None]
+
+
+def _fitting(known: Knowledge, point: Floats) -> Floats | None:
+    """The point, whole where only whole numbers count; None where that is none that fits."""
+    one = np.round(point) if small(known) else point
+    return one if known.allows(one) else None
 
 
 def _beyond_doubt(prover: Prover, known: Knowledge) -> list[Opening]:
@@ -256,6 +309,17 @@ def _beyond_doubt(prover: Prover, known: Knowledge) -> list[Opening]:
         Opening(int(target), int(low), int(high), exact=True)
         for target, low, high in zip(at[sure], limits.lower[sure], limits.upper[sure], strict=True)
     ]
+
+
+def _may_leak(aim: Aim, low: int, high: int) -> bool:
+    """Whether an aim can be a leak that takes values from low to high: most are seen not to be without asking more."""
+    if high - low >= aim.width:
+        return False
+    if aim.kind == "rounded":
+        return low >= 1 and high < aim.minimum
+    if aim.kind == "group":
+        return high <= 0
+    return high - aim.width + 1 < aim.minimum
 
 
 def _leaks(aim: Aim, lower: int, upper: int) -> bool:

@@ -106,7 +106,12 @@ def _bounds(knowledge: Knowledge, targets: csr_array, whole: bool) -> Bounds:
 
 def inward(value: float) -> int:
     """The least whole number that is not below a value found by a solver, its tolerance aside."""
-    return int(np.ceil(value - TOLERANCE * max(1.0, abs(value))))
+    return int(np.ceil(value - slack(value)))
+
+
+def slack(value: Floats | float) -> Floats:
+    """How far a solver may be off a value; never so far that it matters for a whole number."""
+    return np.asarray(TOLERANCE * np.clip(np.abs(value), 1, 100))
 
 
 class _Seen:

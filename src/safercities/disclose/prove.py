@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safercities.disclose.audit import LARGE, inward, program, small
+from safercities.disclose.audit import LARGE, inward, program, slack, small
 from safercities.disclose.elimination import STILL, still
 from safercities.disclose.knowledge import Ints, Knowledge
 from safercities.disclose.solver import TOLERANCE, Floats, Program
@@ -80,9 +80,8 @@ class Points:
         values = np.array(self._values) if insider is None else self._with_case(insider)
         if not len(values):
             return np.zeros(self.targets.shape[0], dtype=np.int64), np.full(self.targets.shape[0], -1)
-        slack = TOLERANCE * np.maximum(1.0, np.abs(values).max(axis=0))
-        low, high = np.ceil(values.min(axis=0) - slack), np.floor(values.max(axis=0) + slack)
-        return low.astype(np.int64), high.astype(np.int64)
+        low, high = values.min(axis=0), values.max(axis=0)
+        return np.ceil(low - slack(low)).astype(np.int64), np.floor(high + slack(high)).astype(np.int64)
 
     def _with_case(self, insider: Insider) -> Floats:
         """Target values of the points that agree with an insider: with one case in her leaf, or more."""

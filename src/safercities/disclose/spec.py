@@ -20,6 +20,8 @@ PLACE = "place"
 
 #: Acts of a sexual nature (violence, exploitation, others), and trafficking for sexual exploitation.
 SEXUAL_ACTS = ("03", "02041")
+#: Acts of which no single place is published, whatever `sensitive_acts` says: those, and discrimination.
+NEVER_BY_POINT = (*SEXUAL_ACTS, "0210")
 #: The same as people told a survey.
 SEXUAL_ANSWERS = (
     "victim_sexual_12m",
@@ -70,6 +72,17 @@ class AddressesSpec(FileSpec):
     crs: str = Field(default="EPSG:4326", description="Coordinate reference system of the coordinates.")
     count: str | None = Field(
         default=None, description="Column with the number of addresses at the point; default: one a row."
+    )
+    least: int | None = Field(
+        default=None,
+        ge=3,
+        description="Addresses that each point stands for, at least; default, and least possible: `minimum_count`. "
+        "Fewer points of more addresses lose less to protection, and take less time.",
+    )
+    sources: list[str] = Field(
+        min_length=1,
+        description="Sources of incidents whose cases are published by point as well. None that holds hate violence: "
+        "a source with a dimension about it (motive, hate, bias) is refused.",
     )
 
 
@@ -132,9 +145,10 @@ class PublishSpec(Spec):
     )
     width: int | None = Field(
         default=None,
-        ge=2,
+        ge=1,
         description="How far apart the least and the greatest value must be that an attacker can still think possible "
-        "of a protected count; default: the least count of the cell less 1, which is also the most.",
+        "of a protected count. Default: half of the class “fewer than k”, that is (k − 1) // 2 with the k of the cell, "
+        "at least 1. At most `minimum_count` − 1.",
     )
     insider: bool = Field(
         default=True, description="Whether an attacker may be a victim who knows that one case of a cell is their own."
@@ -150,13 +164,11 @@ class PublishSpec(Spec):
     known: list[KnownSpec] = Field(
         default=[], description="True totals that outsiders know: those that the police publish themselves."
     )
-    points: Literal["none", "areas", "snapped"] = Field(
-        default="none",
-        description="Whether places of single cases are published. none; areas: by area only; snapped: moved to "
-        "anonymous points that stand for at least `minimum_count` addresses each. Never those of sensitive acts.",
-    )
     addresses: AddressesSpec | None = Field(
-        default=None, description='File of addresses; needed with points = "snapped".'
+        default=None,
+        description="File of addresses. With it, cases are also published by anonymous points that stand for at least "
+        "`minimum_count` addresses each, but never those of sensitive acts; without it, by the areas of "
+        "`[[geographies]]` only.",
     )
 
     @field_validator("tables")
@@ -206,9 +218,10 @@ class PublishSpec(Spec):
         return self
 
     @model_validator(mode="after")
-    def _points_have_addresses(self) -> PublishSpec:
-        if (self.points == "snapped") != (self.addresses is not None):
-            raise ValueError('points = "snapped" and [publish.addresses] belong together: give both or neither')
+    def _points_stand_for_enough(self) -> PublishSpec:
+        least = self.addresses.least if self.addresses is not None else None
+        if least is not None and least < self.minimum_count:
+            raise ValueError(f"a point cannot stand for fewer addresses than minimum_count ({self.minimum_count})")
         return self
 
     def unfit(self, table: Sequence[str], *, sensitive_act: bool = False) -> str:
@@ -259,6 +272,19 @@ class PublishSpec(Spec):
                 return True
         return False
 
+    def by_point(self, indicator: Indicator) -> bool:
+        """Whether cases of an indicator may be published by anonymous point: nothing sensitive, sexual or of hate.
+
+        Examples
+        --------
+        >>> from safercities.indicators.catalogue import indicator
+        >>> spec = PublishSpec(sensitive_acts=[])
+        >>> spec.by_point(indicator("recorded.robbery")), spec.by_point(indicator("recorded.sexual_violence"))
+        (True, False)
+        """
+        acts = dict.fromkeys([*self.sensitive_acts, *NEVER_BY_POINT])
+        return not self.model_copy(update={"sensitive_acts": list(acts)}).is_sensitive(indicator)
+
     def minimum(self, indicator: Indicator, table: Sequence[str]) -> int:
         """The least count of an indicator's table.
 
@@ -277,8 +303,14 @@ class PublishSpec(Spec):
         return self.sensitive_count if sensitive else self.minimum_count
 
     def least_width(self, minimum: int) -> int:
-        """How wide the interval must be that is left of a protected count in a cell with this least count."""
-        return minimum - 1 if self.width is None else self.width
+        """How far apart the ends of the interval must be that is left of a count in a cell with this least count.
+
+        Examples
+        --------
+        >>> PublishSpec().least_width(10), PublishSpec(width=2).least_width(10)
+        (4, 2)
+        """
+        return max(1, (minimum - 1) // 2) if self.width is None else self.width
 
     def names(self) -> list[str]:
         """Every dimension that is named, each once; `place` may be among them."""

@@ -173,7 +173,6 @@ class _Work:
             truth=self.counts,
             points=self.points,
             seed=self.seed,
-            exact=bool(self.insiders),
         )
         found = prover.openings(self.insiders)
         self.points = list(prover.points)[1:]
@@ -184,7 +183,9 @@ class _Work:
         needs = []
         for one in openings:
             cell, truth = int(rows[one.target]), int(self.total[rows[one.target]])
-            fixed = () if one.insider is None else (one.insider.leaf,)
+            inside = self.targets[[one.target]].indices
+            own = one.insider is not None and len(inside) == 1 and inside[0] == one.insider.leaf
+            fixed = () if one.insider is None or own else (one.insider.leaf,)
             needs.append(Need(cell, max(1, one.lower + int(self.width[one.target]) - truth), fixed))
         try:
             kept, points = close(self.family.matrix, published, self.cost, self.counts, self.known, needs)
