@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -131,13 +133,16 @@ def run(name: str, case: str, seed: int, pattern: Path, limit: float) -> dict[st
     """The same in a process of its own; None after the limit."""
     words = ["--one", name, "--cases", case, "--seed", str(seed), "--pattern", str(pattern)]
     command = [sys.executable, "-m", "benchmarks.suppression", *words]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit)
-    except subprocess.TimeoutExpired:
-        return None
-    if done.returncode:
-        raise SystemExit(f"{name} failed on {case}:\n{done.stderr}")
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as work:
+        try:
+            out, wrong = work.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(work.pid, signal.SIGKILL)  # with the process that the peer's solver works in
+            return None
+    if work.returncode:
+        raise SystemExit(f"{name} failed on {case}:\n{wrong}")
+    return dict(json.loads(out.splitlines()[-1]))
 
 
 def compare(name: str, said: argparse.Namespace, peers: bool) -> bool:

@@ -16,8 +16,8 @@ FEW = 60_000
 
 def few(leaves: np.ndarray) -> np.ndarray:
     """The leaves, made smaller until every set of leaves with their total can be tried."""
-    while (leaves.sum() + 1) ** len(leaves) > FEW:
-        leaves = np.maximum(leaves - 1, 0) if leaves.max() > 1 else np.where(np.cumsum(leaves) <= 2, leaves, 0)
+    while (float(leaves.sum()) + 1) ** len(leaves) > FEW:
+        leaves = np.maximum(leaves - 1, 0) if leaves.max() > 1 else np.where(np.cumsum(leaves) < leaves.sum(), leaves, 0)
     return leaves
 
 

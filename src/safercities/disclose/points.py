@@ -20,6 +20,8 @@ GRID = 10.0
 _SIZE = 1.5
 #: Metres between areas in the third dimension of the search tree: further apart than anything on Earth.
 _APART = 1e9
+#: Coordinates have so many bits: from −2^25 to 2^25 metres, which is once around the Earth.
+_BITS = 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,21 +104,17 @@ def _distinct(x: Floats, y: Floats, area: Ints, count: Ints, k: int) -> tuple[Fl
 
 def _usable(x: Floats, y: Floats, area: Ints) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
-        return np.asarray((area >= 0) & (np.abs(x) < _APART / 4) & (np.abs(y) < _APART / 4))
+        return np.asarray((area >= 0) & (np.maximum(np.abs(x), np.abs(y)) < 2 ** (_BITS - 1)))
 
 
-def _hilbert(x: Floats, y: Floats, bits: int = 20) -> Ints:
-    """Place of each point along a Hilbert curve through all of them; shape (n,).
+def _hilbert(x: Floats, y: Floats) -> Ints:
+    """Place of each point along a Hilbert curve through the squares of one metre of the whole plane; shape (n,).
 
     Source: D. Hilbert, "Ueber die stetige Abbildung einer Linie auf ein Flächenstück", Math. Annalen 38 (1891).
     """
-    if not len(x):
-        return np.zeros(0, dtype=np.int64)
-    scale = (2**bits - 1) / max(np.ptp(x), np.ptp(y), 1e-9)
-    across, up = ((v - v.min()) * scale for v in (x, y))
-    a, b = across.astype(np.int64), up.astype(np.int64)
+    a, b = (np.floor(v).astype(np.int64) + 2**_BITS // 2 for v in (x, y))
     found = np.zeros(len(a), dtype=np.int64)
-    for bit in range(bits - 1, -1, -1):
+    for bit in range(_BITS - 1, -1, -1):
         right, top = (a >> bit) & 1, (b >> bit) & 1
         found = found * 4 + ((3 * right) ^ top)
         turned = top == 0

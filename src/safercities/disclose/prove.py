@@ -181,14 +181,12 @@ class Prover:
         asked = [program(knowledge, interior=self.large)]
         if self.large:
             asked.append(program(self._near(knowledge), interior=True))
-        with ThreadPoolExecutor(len(asked)) as pool:
-            for _ in range(ROUNDS):
-                costs = [self._direction(left) for _ in asked]
-                for found in pool.map(Program.minimise, asked, costs):
-                    self._take(found.x)
-                before, left = left, self._open(insider)
-                if not len(left) or len(before) - len(left) < STALL * len(before):
-                    return
+        for _ in range(ROUNDS):
+            for x in _minima(asked, [self._direction(left) for _ in asked]):
+                self._take(x)
+            before, left = left, self._open(insider)
+            if not len(left) or len(before) - len(left) < STALL * len(before):
+                return
 
     def _near(self, knowledge: Knowledge) -> Knowledge:
         """With no leaf far above the truth: then a program raises many leaves a little instead of a few by much."""
@@ -275,6 +273,14 @@ class Prover:
                     value = round(float(self.points._values[0][one])) if len(self.points) else 0
                     found.append(Opening(one, value, value, insider, exact=True))
         return found
+
+
+def _minima(asked: Sequence[Program], costs: Sequence[Floats]) -> list[Floats]:
+    """What each program is least at, side by side where there are several."""
+    if len(asked) == 1:
+        return [asked[0].minimise(costs[0]).x]
+    with ThreadPoolExecutor(len(asked)) as pool:
+        return [found.x for found in pool.map(Program.minimise, asked, costs)]
 
 
 def _directions(vectors: Floats) -> Callable[[Floats], Ints]:

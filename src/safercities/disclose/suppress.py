@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -133,9 +133,8 @@ class _Work:
         seed: int,
     ) -> None:
         self.family, self.counts, self.primary, self.cost, self.known = family, counts, primary, cost, known
-        self.width, self.insiders, self.seed = width[primary], insiders, seed
+        self.width, self.insiders, self.seed = width, insiders, seed
         self.total = family.counts(counts)
-        self.targets = family.matrix[np.flatnonzero(primary)]
         self.points: list[Floats] = []
 
     def run(self) -> tuple[Mask, Mask]:
@@ -166,31 +165,36 @@ class _Work:
         return self.known.plus(self.family.matrix[at], self.total[at].astype(float))
 
     def _openings(self, published: Mask) -> list[Opening]:
+        """Withheld cells that are pinned down; `target` is the cell.
+
+        Others than the primary ones count as well, as long as an attacker must think that they may be below the least
+        count: for him all withheld cells look alike.
+        """
+        withheld = np.flatnonzero(~published)
         prover = Prover(
             self.knowledge(published),
-            self.targets,
-            self.width,
+            self.family.matrix[withheld],
+            self.width[withheld],
             truth=self.counts,
             points=self.points,
             seed=self.seed,
         )
-        found = prover.openings(self.insiders)
+        found = [replace(one, target=int(withheld[one.target])) for one in prover.openings(self.insiders)]
         self.points = list(prover.points)[1:]
-        return found
+        return [one for one in found if self.primary[one.target] or one.lower < self.family.minimum[one.target]]
 
     def _repair(self, published: Mask, openings: list[Opening]) -> Mask:
-        rows = np.flatnonzero(self.primary)
         needs = []
         for one in openings:
-            cell, truth = int(rows[one.target]), int(self.total[rows[one.target]])
-            inside = self.targets[[one.target]].indices
+            truth, width = int(self.total[one.target]), int(self.width[one.target])
+            inside = self.family.matrix[[one.target]].indices
             own = one.insider is not None and len(inside) == 1 and inside[0] == one.insider.leaf
             fixed = () if one.insider is None or own else (one.insider.leaf,)
-            needs.append(Need(cell, max(1, one.lower + int(self.width[one.target]) - truth), fixed))
+            needs.append(Need(one.target, max(1, one.lower + width - truth), fixed))
         try:
             kept, points = close(self.family.matrix, published, self.cost, self.counts, self.known, needs)
         except Infeasible:
-            label = self.family.label(int(rows[openings[0].target]))
+            label = self.family.label(openings[0].target)
             raise SafercitiesError(problem("protect-impossible", cell=label)) from None
         if (kept == published).all():
             raise SafercitiesError(problem("protect-endless", rounds=1))

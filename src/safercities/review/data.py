@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from safercities.model.periods import Period
     from safercities.places.geographies import Geography
     from safercities.places.hierarchy import Hierarchy
+    from safercities.review.released import Released
     from safercities.sampling.contrasts import Contrast
 
 
@@ -65,6 +66,8 @@ class ReviewData:
         The first one's page is review.html.
     made_on
         Date shown in the page; None = leave it out.
+    released
+        The releases that everything on the page comes from; None where it was measured just now.
     """
 
     title: str
@@ -83,6 +86,7 @@ class ReviewData:
     synthetic: bool = False
     made_on: str | None = None
     version: str = ""
+    released: Released | None = None
 
     @property
     def private(self) -> bool:
