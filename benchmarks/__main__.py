@@ -6,11 +6,21 @@ import argparse
 import subprocess
 import sys
 
-FULL = [["benchmarks.points"], ["benchmarks.cube"], ["benchmarks.survey"], ["benchmarks.startup"], ["benchmarks.spark"]]
+FULL = [
+    ["benchmarks.points"],
+    ["benchmarks.cube"],
+    ["benchmarks.survey"],
+    ["benchmarks.rounding"],
+    ["benchmarks.suppression"],
+    ["benchmarks.startup"],
+    ["benchmarks.spark"],
+]
 SMALL = [
     ["benchmarks.points", "--points", "200000"],
     ["benchmarks.cube", "--rows", "1000000"],
     ["benchmarks.survey", "--rows", "50000", "--peer-rows", "5000", "--samplics-rows", "20000"],
+    ["benchmarks.rounding", "--people", "3000", "--secrets", "2", "--no-ten"],
+    ["benchmarks.suppression", "--small"],
     ["benchmarks.startup"],
     ["benchmarks.spark", "--rows", "2000000"],
 ]

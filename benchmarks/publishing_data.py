@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,11 +29,11 @@ class Case:
     Parameters
     ----------
     shape
-        Codes of each axis; the last one is the place, which has districts too where it has 20.
+        Codes of each axis; the last one is the place, which has districts too.
     most
         Most axes that a table is broken down by.
     people
-        How many are counted.
+        How many are counted, in all.
     """
 
     shape: tuple[int, ...]
@@ -65,13 +64,8 @@ class Case:
         """Whether it is one table with all its margins."""
         return self.most >= len(self.shape)
 
-    @property
-    def leaves(self) -> int:
-        """Cells of the finest table that could be made."""
-        return prod(self.shape)
 
-
-#: The peer finds an answer to the first three in minutes; (a) to (d) are those of the aims.
+#: The first three are small enough for an exact method of a peer; (a) to (d) are those of the aims.
 CASES = {
     "2-way": Case((6, 20), 2, 600),
     "3-way": Case((2, 6, 20), 3, 1_200),

@@ -82,12 +82,13 @@ def demo(
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the review in a browser.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Build a synthetic city, measure it, and open its review."""
+    """Build a synthetic city, measure and publish it, and open its review."""
     from safercities.demo.run import run
 
     with _guarded(as_json), _progress(as_json) as progress:
         result = run(folder, say=(lambda line: None) if as_json else _say, progress=progress)
-    _done(as_json, {"folder": str(folder), "review": [str(path) for path in result.review], **result.counts})
+    made = {"review": [str(path) for path in result.review], "release": str(result.release), "keys": str(result.keys)}
+    _done(as_json, {"folder": str(folder), **made, **result.counts})
     if open_ and not as_json:
         _open(result.review[0])
 
@@ -156,12 +157,15 @@ def measure(
 @app.command()
 def review(
     folder: Folder,
+    published: Annotated[
+        bool, typer.Option("--published", help="Of what was published, as anybody may see it, instead.")
+    ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open the review in a browser.")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure, and write the State of Safety review (private)."""
     with _guarded(as_json), _progress(as_json) as progress:
-        written = _open_observatory(folder, progress).review()
+        written = _open_observatory(folder, progress).review(published=published)
     _done(as_json, {"written": [str(path) for path in written]}, "\n".join(map(str, written)))
     if open_:
         _open(written[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,15 @@ from safercities.model.periods import Period
 if TYPE_CHECKING:
     from safercities.indicators.spec import Indicator
     from safercities.measure.surveys import SurveySource
+    from safercities.model.places import Place
     from safercities.observatory import Observatory
+    from safercities.places.hierarchy import Hierarchy
     from safercities.review.data import ReviewData
     from safercities.sampling.contrasts import Contrast
 
 REVIEWS = "reviews"
+#: What the review of releases is called after, beside its period.
+PUBLISHED = "published"
 
 
 def review_data(observatory: Observatory, estimates: Estimates) -> ReviewData:
@@ -55,12 +59,64 @@ def review_data(observatory: Observatory, estimates: Estimates) -> ReviewData:
     )
 
 
-def review(observatory: Observatory, estimates: Estimates) -> list[Path]:
-    """Write `reviews/<period>/` of these estimates; main language first."""
+def published_data(observatory: Observatory, releases: Path) -> ReviewData:
+    """Everything that the review of the releases in force shows. Of the raw inputs only the boundaries are read.
+
+    Differences between groups of a survey are left out: they are made of the interviews, and were not published.
+
+    Parameters
+    ----------
+    releases
+        Folder of the observatory's own releases.
+
+    Raises
+    ------
+    SafercitiesError
+        If there is no release, or one does not hold.
+    """
+    from safercities import __version__
+    from safercities.indicators.catalogue import catalogue
+    from safercities.review.data import ReviewData
+    from safercities.review.released import read_shelf
+
+    shelf, about, known = read_shelf(releases), observatory.spec.observatory, catalogue()
+    records = [one.name for one in shelf.sources if one.kind == "incidents"]
+    there = dict.fromkeys(shelf.estimates.table.column("indicator").to_pylist())
+    codes = [code for code in dict.fromkeys([*observatory.spec.measure.indicators, *there]) if code in there]
+    return ReviewData(
+        title=about.name,
+        place=observatory.place,
+        period=latest_complete(shelf.estimates, observatory.place.id, observatory.spec.measure.period, records),
+        estimates=shelf.estimates,
+        indicators={code: known[code] for code in codes if code in known},
+        hierarchy=_with(observatory, shelf.places),
+        geographies=observatory.geographies,
+        sources=shelf.sources,
+        dimensions=shelf.dimensions,
+        languages=about.languages,
+        synthetic=about.synthetic or shelf.synthetic,
+        made_on=None,
+        version=__version__,
+        released=shelf.released,
+    )
+
+
+def _with(observatory: Observatory, places: Sequence[Place]) -> Hierarchy:
+    """The places of the observatory's files, and those that only its releases know: a country's cities."""
+    from safercities.model.estimates import UNKNOWN
+    from safercities.places.hierarchy import Hierarchy
+
+    known = observatory.hierarchy
+    more = [one for one in places if one.id not in known and not one.id.startswith(f"{UNKNOWN}.")]
+    return Hierarchy([*known.places, *more]) if more else known
+
+
+def review(observatory: Observatory, data: ReviewData) -> list[Path]:
+    """Write `reviews/<period>/`, of releases `reviews/<period>-published/`; main language first."""
     from safercities.review.build import write_review
 
-    data = review_data(observatory, estimates)
-    target = observatory.folder / REVIEWS / data.period.replace("/", "_")
+    name = data.period.replace("/", "_") + (f"-{PUBLISHED}" if data.released else "")
+    target = observatory.folder / REVIEWS / name
     private = data.private and not data.synthetic
     with files.replace_folder(target, mark="data.xlsx", private=private) as work:
         written = write_review(data, work)

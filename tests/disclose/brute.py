@@ -9,7 +9,6 @@ import numpy as np
 from safercities.disclose.family import Family, Table
 from safercities.disclose.knowledge import Knowledge
 
-
 #: Sets of leaves that are tried one by one.
 FEW = 60_000
 
@@ -17,13 +16,17 @@ FEW = 60_000
 def few(leaves: np.ndarray) -> np.ndarray:
     """The leaves, made smaller until every set of leaves with their total can be tried."""
     while (float(leaves.sum()) + 1) ** len(leaves) > FEW:
-        leaves = np.maximum(leaves - 1, 0) if leaves.max() > 1 else np.where(np.cumsum(leaves) < leaves.sum(), leaves, 0)
+        leaves = (
+            np.maximum(leaves - 1, 0) if leaves.max() > 1 else np.where(np.cumsum(leaves) < leaves.sum(), leaves, 0)
+        )
     return leaves
 
 
 def worlds(knowledge: Knowledge, most: int) -> np.ndarray:
     """All leaves up to `most` each that the knowledge allows, shape (worlds, leaves)."""
-    sides = [range(int(low), min(int(high), most) + 1) for low, high in zip(knowledge.least, knowledge.most, strict=True)]
+    sides = [
+        range(int(low), min(int(high), most) + 1) for low, high in zip(knowledge.least, knowledge.most, strict=True)
+    ]
     every = np.array(list(product(*sides)), dtype=np.int64).reshape(-1, knowledge.leaves)
     sums = (knowledge.matrix @ every.T).T
     return every[((sums >= knowledge.lower - 1e-9) & (sums <= knowledge.upper + 1e-9)).all(axis=1)]
@@ -51,7 +54,16 @@ def published(family: Family, leaves: np.ndarray, mask: np.ndarray) -> Knowledge
 
 
 #: sdcTable's regions: n, county, group. Protected: n < 4.
-REGIONS = {"A": (2, 0, 0), "B": (2, 0, 0), "I": (8, 0, 0), "J": (8, 0, 0), "K": (3, 1, 0), "L": (3, 1, 1), "M": (3, 1, 1), "N": (7, 1, 0)}
+REGIONS = {
+    "A": (2, 0, 0),
+    "B": (2, 0, 0),
+    "I": (8, 0, 0),
+    "J": (8, 0, 0),
+    "K": (3, 1, 0),
+    "L": (3, 1, 1),
+    "M": (3, 1, 1),
+    "N": (7, 1, 0),
+}
 
 
 def regions(*, counties: bool = True, groups: bool = True) -> tuple[Family, np.ndarray]:

@@ -7,11 +7,11 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.disclose.brute import REGIONS, cube, few, limits, published, regions
 
 from safercities.disclose.audit import because, bounds, inward
 from safercities.disclose.knowledge import Knowledge
 from safercities.model.errors import SafercitiesError
-from tests.disclose.brute import REGIONS, cube, few, limits, published, regions
 
 #: Shapes with so few leaves that every world can be tried, the largest leaf, and the most axes of a table.
 TINY = [((4,), 4, 1), ((2, 3), 3, 2), ((2, 2), 5, 2), ((2, 2, 2), 2, 3), ((2, 2, 2), 2, 2), ((2, 2, 2), 2, 1)]
@@ -74,7 +74,7 @@ def test_the_linked_regions_are_safe_one_by_one_but_not_together(counties, group
     # sdcTable's instance, shared/reference/linked_regions.csv: n < 4 is withheld, and in each table what it needs
     family, leaves = regions(counties=counties, groups=groups)
     total = family.counts(leaves)
-    withheld = {"A", "B", "K", "L", "M"} | ({"N"} if not groups or counties and groups else set())
+    withheld = {"A", "B", "K", "L", "M"} | ({"N"} if not groups or (counties and groups) else set())
     names = [family.label(one) for one in range(family.cells)]
     mask = np.array([name not in withheld for name in names])
     if counties and groups:

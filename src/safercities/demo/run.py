@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from safercities import observatory, publishing
+from safercities import federating, observatory, publishing
 from safercities.demo.city import build
 from safercities.model.errors import Severity
 from safercities.observatory import Observatory, Progress
@@ -67,7 +67,7 @@ def publish(city: Observatory) -> tuple[Published, KeyStore]:
     city
         A synthetic city that was built just now.
     """
-    for name in (publishing.RELEASES, publishing.PRIVATE):
+    for name in (publishing.RELEASES, federating.PRIVATE):
         shutil.rmtree(city.folder / name, ignore_errors=True)
     keys = keys_of(city.folder, city.place.id)
     if not keys.exists:

@@ -38,11 +38,20 @@ class Layer:
         One a place, read out and shown when pointed at: the place's name, its value and interval.
     unreliable
         (n,) True where the value rests on too few cases.
+    withheld
+        (n,) True where there is a value that may not be shown: it is no zero, and not missing. None: nowhere.
     """
 
     values: np.ndarray
     titles: Sequence[str]
     unreliable: np.ndarray
+    withheld: np.ndarray | None = None
+
+    @property
+    def hidden(self) -> np.ndarray:
+        """(n,) True where a value is withheld."""
+        nowhere = np.zeros(len(self.values), dtype=bool)
+        return nowhere if self.withheld is None else self.withheld & ~np.isfinite(self.values)
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,7 @@ class MapText:
     legend: str = ""
     unreliable: str = "rests on few cases"
     no_data: str = "no data"
+    withheld: str = "withheld"
     below: str = "under {high}"
     between: str = "{low} to under {high}"
     above: str = "{low} and over"
@@ -85,9 +95,10 @@ def choropleth(areas: Areas, layer: Layer, text: MapText, *, uid: str = "map", w
     limits = breaks(layer.values)
     classes = classify(np.asarray(layer.values, dtype=np.float64), limits)
     used = [_colour(index, len(limits) + 1) for index in range(len(limits) + 1)]
+    empty = _empty(layer, uid)
     body = [
-        _area(path, used[group] if group >= 0 else f"url(#{uid}-none)", title)
-        for path, group, title in zip(page.paths, classes, layer.titles, strict=True)
+        _area(path, used[group] if group >= 0 else empty[at], title)
+        for at, (path, group, title) in enumerate(zip(page.paths, classes, layer.titles, strict=True))
         if path
     ]
     hatched = "".join(path for path, doubt in zip(page.paths, layer.unreliable & (classes >= 0), strict=True) if doubt)
@@ -99,7 +110,8 @@ def choropleth(areas: Areas, layer: Layer, text: MapText, *, uid: str = "map", w
         else []
     )
     rows += [(f"url(#{uid}-few)", text.unreliable)] if hatched else []
-    rows += [(f"url(#{uid}-none)", text.no_data)] if (classes < 0).any() else []
+    rows += [(f"url(#{uid}-held)", text.withheld)] if layer.hidden.any() else []
+    rows += [(f"url(#{uid}-none)", text.no_data)] if ((classes < 0) & ~layer.hidden).any() else []
     legend = "".join(_legend_row(_ROW * (i + 1), _swatch(fill), label) for i, (fill, label) in enumerate(rows))
     return _document(page, text, uid, body, legend, len(rows))
 
@@ -120,20 +132,27 @@ def symbols(areas: Areas, layer: Layer, text: MapText, *, uid: str = "map", widt
     values = np.asarray(layer.values, dtype=np.float64)
     most = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
     radius = _RADIUS * np.sqrt(np.where(np.isfinite(values), values, 0.0) / (most or 1.0))
+    empty = _empty(layer, uid)
     body = [
-        _area(path, "var(--map-land,#f1efe9)" if np.isfinite(value) else f"url(#{uid}-none)", title)
-        for path, value, title in zip(page.paths, values, layer.titles, strict=True)
+        _area(path, "var(--map-land,#f1efe9)" if np.isfinite(value) else empty[at], title)
+        for at, (path, value, title) in enumerate(zip(page.paths, values, layer.titles, strict=True))
         if path
     ]
     for index in np.argsort(-radius, kind="stable"):  # small circles on top of large ones
         x, y = page.centres[index]
         if page.paths[index] and radius[index] > 0:
             body.append(_circle(x, y, radius[index], bool(layer.unreliable[index]), layer.titles[index]))
-    legend, rows = _symbol_legend(most, values, layer.unreliable, text, uid)
+    legend, rows = _symbol_legend(most, layer, text, uid)
     return _document(page, text, uid, body, legend, rows)
 
 
-def _symbol_legend(most: float, values: np.ndarray, unreliable: np.ndarray, text: MapText, uid: str) -> tuple[str, int]:
+def _empty(layer: Layer, uid: str) -> list[str]:
+    """What fills each place that has no value to show: withheld and missing look different."""
+    return [f"url(#{uid}-held)" if held else f"url(#{uid}-none)" for held in layer.hidden]
+
+
+def _symbol_legend(most: float, layer: Layer, text: MapText, uid: str) -> tuple[str, int]:
+    values, unreliable = np.asarray(layer.values, dtype=np.float64), layer.unreliable
     sizes = sorted({round_to(most * share, 1) for share in (1.0, 0.25)} - {0.0}, reverse=True) if most else []
     parts, y = [], 14.0
     for size in sizes:
@@ -144,7 +163,9 @@ def _symbol_legend(most: float, values: np.ndarray, unreliable: np.ndarray, text
     rows = []
     if (unreliable & np.isfinite(values) & (values > 0)).any():
         rows.append((_circle(13, 8, 7, True, ""), text.unreliable))
-    if (~np.isfinite(values)).any():
+    if layer.hidden.any():
+        rows.append((_swatch(f"url(#{uid}-held)"), text.withheld))
+    if (~np.isfinite(values) & ~layer.hidden).any():
         rows.append((_swatch(f"url(#{uid}-none)"), text.no_data))
     for mark, label in rows:
         y += _ROW
@@ -207,7 +228,7 @@ def _document(page: Page, text: MapText, uid: str, body: list[str], legend: str,
 
 
 def _patterns(uid: str) -> str:
-    """Hatching for unreliable places, to lie over their colour; dashes for places without data."""
+    """Hatching for unreliable places, to lie over their colour; dashes for no data, dots for what is withheld."""
     few = (
         '<path d="M1 0V6" stroke="var(--hatch,#fff)" stroke-width="1.6"/>'
         '<path d="M2.4 0V6" stroke="var(--hatch-edge,#222)" stroke-width=".6"/>'
@@ -216,8 +237,13 @@ def _patterns(uid: str) -> str:
         '<path d="M0 0H7V7H0Z" fill="var(--map-none,#fafaf8)" stroke="none"/>'
         '<path d="M2 3.5H5" stroke="var(--line-strong,#777)" stroke-width="1"/>'
     )
+    held = (
+        '<path d="M0 0H6V6H0Z" fill="var(--map-none,#fafaf8)" stroke="none"/>'
+        '<circle cx="3" cy="3" r="1.1" fill="var(--line-strong,#777)" stroke="none"/>'
+    )
     return (
         f'<defs><pattern id="{uid}-few" width="6" height="6" patternUnits="userSpaceOnUse" '
         f'patternTransform="rotate(45)">{few}</pattern>'
-        f'<pattern id="{uid}-none" width="7" height="7" patternUnits="userSpaceOnUse">{none}</pattern></defs>'
+        f'<pattern id="{uid}-none" width="7" height="7" patternUnits="userSpaceOnUse">{none}</pattern>'
+        f'<pattern id="{uid}-held" width="6" height="6" patternUnits="userSpaceOnUse">{held}</pattern></defs>'
     )

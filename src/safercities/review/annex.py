@@ -147,6 +147,13 @@ def _read_me(data: ReviewData, texts: Texts) -> Iterator[Sequence[object]]:
     yield [texts.gettext("Indicator"), texts.gettext("Definition")]
     yield from ([code, texts.lookup(found.on().definition)] for code, found in data.indicators.items())
     yield []
+    if data.released is not None:
+        yield [texts.gettext("Source"), texts.gettext("Name")]
+        yield from ([source.name, source.label] for source in data.sources)
+        yield []
+        yield [texts.gettext("Release"), "SHA-256"]
+        yield from ([release.name, release.id] for release in data.released.releases)
+        return
     yield [texts.gettext("Source"), texts.gettext("Name"), texts.gettext("File"), "SHA-256"]
     yield from ([source.name, source.label, source.file, source.sha256] for source in data.sources)
 

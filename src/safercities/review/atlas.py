@@ -42,6 +42,7 @@ def chart_map(words: Words, series: Series, geography: Geography, cells: Sequenc
             _title(words, words.place(place.id), cell) for place, cell in zip(geography.places, found, strict=True)
         ],
         unreliable=np.array([cell is not None and "few_cases" in cell.flags for cell in found], dtype=bool),
+        withheld=np.array([cell is not None and cell.hidden(rate) for cell in found], dtype=bool),
     )
     areas = Areas(np.asarray(geography.geometries, dtype=object), geography.crs)
     draw = choropleth if rate else symbols
@@ -64,6 +65,7 @@ def chart_scores(telling: Telling, series: Series, geography: Geography, cells: 
         values=np.array([n.value if n is not None and n.value is not None else np.nan for n in found], np.float64),
         titles=titles,
         unreliable=np.array([n is not None and n.warned for n in found], dtype=bool),
+        withheld=np.array([n is not None and n.withheld for n in found], dtype=bool),
     )
     label = words.indicator(series.indicator)
     text = MapText(
@@ -74,6 +76,7 @@ def chart_scores(telling: Telling, series: Series, geography: Geography, cells: 
         legend=f"{label}, {telling.unit(series)}",
         unreliable=texts.gettext("all from one walk"),
         no_data=texts.gettext("no audited point"),
+        withheld=texts.gettext("withheld"),
         below=texts.gettext("under {high}"),
         between=texts.gettext("{low} to under {high}"),
         above=texts.gettext("{low} and over"),
@@ -93,7 +96,7 @@ def _title(words: Words, name: str, cell: Cell | None) -> str:
         return f"{name}: {words.texts.gettext('no data')}"
     said = []
     if cell.count is not None:
-        said.append(f"{words.value(cell.count)} {words.unit(cell.count.unit, cell.count.value or 0)}")
+        said.append(words.counted(cell.count))
     if cell.rate is not None and cell.rate.value is not None:
         said.append(f"{words.value(cell.rate)} {words.unit(cell.rate.unit)} ({words.ends(cell.rate)})")
     elif "no_denominator" in cell.flags:
@@ -115,6 +118,7 @@ def _texts(words: Words, series: Series, level: str, rate: bool) -> MapText:
         legend=unit[:1].upper() + unit[1:],
         unreliable=texts.gettext("rests on fewer than 20 cases"),
         no_data=texts.gettext("no rate: no population or no data") if rate else texts.gettext("no data"),
+        withheld=texts.gettext("withheld"),
         below=texts.gettext("under {high}"),
         between=texts.gettext("{low} to under {high}"),
         above=texts.gettext("{low} and over"),

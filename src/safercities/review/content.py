@@ -13,13 +13,14 @@ from safercities.model.periods import Recall
 from safercities.review.atlas import chart_map, geography_of
 from safercities.review.figures import Figure, Painter, Table
 from safercities.review.i18n import SOURCE_LANGUAGE, Texts
-from safercities.review.rows import Cell, Series, Shown
+from safercities.review.rows import Cell, Number, Series, Shown
 from safercities.review.sampled import Sampled, sampled
 from safercities.review.words import Words, capital
 
 if TYPE_CHECKING:
     from safercities.indicators.spec import Version
     from safercities.review.data import ReviewData, SourceSummary
+    from safercities.review.released import Released
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class Page:
     made: Sequence[Made]
     left_out: Sequence[Table]
     problems: Sequence[tuple[str, Table]]
+    published: Sequence[str] = ()  # which releases, and how people are protected in them
+    protection: Sequence[tuple[str, str]] = ()  # name, text
 
 
 def page(data: ReviewData, texts: Texts) -> Page:
@@ -106,7 +109,43 @@ def page(data: ReviewData, texts: Texts) -> Page:
             table for table in (_read_table(words, data.sources), _located_table(words, data.sources)) if table.rows
         ],
         problems=_problems(texts, data.problems),
+        published=_published(texts, data.released) if data.released else (),
+        protection=_protection(texts, data.released) if data.released else (),
     )
+
+
+def _published(texts: Texts, released: Released) -> list[str]:
+    """Which releases everything comes from, and in one sentence how people are protected in them."""
+    names = ", ".join(f"{one.name} ({texts.period(one.published.isoformat())})" for one in released.releases)
+    said = [texts.gettext("Published in: {names}.", names=names)]
+    k, more = released.least
+    values = {"k": texts.number(k), "more": texts.number(more)}
+    if released.method == "rounding":
+        said.append(
+            texts.gettext(
+                "Counts are rounded to protect people: cases of small groups become 0 or {k} ({more} where something "
+                "sensitive takes part), and every number is made of what is left.",
+                **values,
+            )
+        )
+    if released.method == "suppression":
+        said.append(
+            texts.gettext(
+                "Counts below {k} ({more} where something sensitive takes part) are withheld to protect people, and so "
+                "are numbers that would give them away.",
+                **values,
+            )
+        )
+    return said
+
+
+def _protection(texts: Texts, released: Released) -> list[tuple[str, str]]:
+    """What withheld means, for those who look it up."""
+    said = texts.gettext(
+        "There is a number, and it is not published, so that nobody can be recognised. It is neither zero nor missing, "
+        "and need not be small: larger ones are withheld where a small one would follow from them."
+    )
+    return [(texts.gettext("Withheld to protect people"), said)]
 
 
 def _main(series: Sequence[Series]) -> list[Series]:
@@ -136,9 +175,9 @@ def _card(words: Words, painter: Painter, series: Series, uid: str) -> Card:
         label=words.indicator(series.indicator),
         source=words.source(series.source),
         value=words.value(number),
-        unit=words.unit(unit, number.value if number is not None and number.value is not None else 0),
+        unit="" if number is not None and number.withheld else words.unit(unit, _value(number)),
         interval=words.interval(number) if number is not None and number.has_interval else "",
-        count=f"{words.value(count)} {words.unit(series.count_unit, count.value or 0)}" if count is not None else "",
+        count=words.counted(count) if count is not None else "",
         changes=changes,
         sparkline=painter.sparkline(series, uid),
         notes=[
@@ -146,6 +185,10 @@ def _card(words: Words, painter: Painter, series: Series, uid: str) -> Card:
             for text in (words.flags(cell.flags) if cell is not None else [texts.gettext("no data for this period")])
         ],
     )
+
+
+def _value(number: Number | None) -> float:
+    return number.value if number is not None and number.value is not None else 0
 
 
 def _where(words: Words, painter: Painter, main: Sequence[Series], data: ReviewData) -> Sequence[Where]:

@@ -102,7 +102,12 @@ class Painter:
             title=title,
             svg=self._draw(charts.trend(points), uid, title, self._range(cells)),
             table=self._trend_table(several, title),
-            notes=notes,
+            notes=[
+                *notes,
+                *self._withheld(
+                    [self._period(cell, s, several) for s in several for cell in s.trend if cell.hidden(rate)]
+                ),
+            ],
             key=[(f"mark-{index}", name) for index, name in enumerate(names)] if many else [],
         )
 
@@ -127,7 +132,10 @@ class Painter:
                 self._range(cells),
             ),
             table=self._cells_table(series, cells, title, [words.dimension(name) for name in names]),
-            notes=self._group_notes(series, cells, rate),
+            notes=[
+                *self._group_notes(series, cells, rate),
+                *self._withheld([self._group(names, cell) for cell in cells if cell.hidden(rate)]),
+            ],
             key=[
                 *([(f"mark-{index}", kind) for index, kind in enumerate(kinds)] if len(kinds) > 1 else []),
                 *self._open_key(points),
@@ -157,13 +165,29 @@ class Painter:
         if reference is not None:
             notes.append(texts.gettext("Dashed line: {place} as a whole.", place=words.data.place.name))
         ordered = sorted(cells, key=lambda cell: by_name(words.place(cell.place)))
-        notes += self._without_rate([words.place(cell.place) for cell in ordered if rate and cell.rate is None])
+        hidden = [words.place(cell.place) for cell in ordered if cell.hidden(rate)]
+        notes += self._without_rate(
+            [words.place(cell.place) for cell in ordered if rate and cell.rate is None and not cell.hidden(rate)]
+        )
+        notes += self._withheld(hidden)
         table = self._cells_table(series, ordered, title, [texts.gettext("Place")], place=True)
         return Figure(
             uid, title, self._draw(spec, uid, title, self._range(cells)), table, notes, self._open_key(points)
         )
 
     # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _withheld(self, names: Sequence[str]) -> list[str]:
+        """What is not drawn, since it is withheld: without a word it would pass for nothing there."""
+        listed = "; ".join(dict.fromkeys(names))
+        return [self.words.texts.gettext("Withheld, so not drawn: {names}.", names=listed)] if listed else []
+
+    def _group(self, names: tuple[str, ...], cell: Cell) -> str:
+        return ", ".join(self.words.code(name, cell.codes[name]) for name in names)
+
+    def _period(self, cell: Cell, series: Series, several: Sequence[Series]) -> str:
+        period = self.words.texts.period(cell.period)
+        return f"{period} ({self._source(series, several)})" if len(several) > 1 else period
 
     def _draw(self, spec: charts.Spec, uid: str, title: str, desc: str) -> Markup:
         numbers = self.words.texts.number_format()

@@ -142,7 +142,6 @@ def _summaries(opened: Sequence[Opened]) -> list[SourceSummary]:
 def _summary(each: Source) -> SourceSummary:
     from safercities.review.data import SourceSummary
 
-    population = each.population or ""
     return SourceSummary(
-        each.name, each.label, each.kind, "", "", 0, 0, 0, each.unit, each.covers, population=population
+        each.name, each.label, each.kind, "", "", 0, 0, 0, each.unit, each.covers, population=each.population
     )

@@ -108,6 +108,11 @@ class Cell:
         """Whether it is the group of cases whose characteristic is not known."""
         return UNKNOWN in self.codes.values()
 
+    def hidden(self, rate: bool) -> bool:
+        """Whether the rate (where there is none, the count) is withheld."""
+        number = (self.rate or self.count) if rate else self.count
+        return number is not None and number.withheld
+
     def shown(self, rate: bool) -> Number | None:
         """The rate or the count, where it has a value."""
         number = self.rate if rate else self.count

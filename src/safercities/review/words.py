@@ -185,6 +185,8 @@ class Words:
     def headline(self, series: Series) -> list[str]:
         """How safe the place is, how that changed, what cannot be said."""
         cell = series.now
+        if cell is not None and cell.count is not None and cell.count.withheld:
+            return [self._hidden(series)]
         if cell is None or cell.count is None or cell.count.value is None:
             return [self.texts.gettext("Nothing can be said of {period} yet.", period=self.texts.period(series.period))]
         said = [self._level(series, cell, cell.count)]
@@ -193,6 +195,21 @@ class Words:
         if not series.has_rate:
             said.append(self.no_rate(series))
         return said
+
+    def _hidden(self, series: Series) -> str:
+        return self.texts.gettext(
+            "{label} in {place}, {period}: the number is withheld, so that nobody can be recognised.",
+            label=self.indicator(series.indicator), place=self.data.place.name,
+            period=self.texts.period(series.period),
+        )  # fmt: skip
+
+    def counted(self, number: Number) -> str:
+        """A number of cases with its unit; only a word where it is withheld."""
+        return (
+            self.value(number)
+            if number.withheld
+            else f"{self.value(number)} {self.unit(number.unit, number.value or 0)}"
+        )
 
     def _level(self, series: Series, cell: Cell, count: Number) -> str:
         values = {
