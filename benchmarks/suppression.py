@@ -6,11 +6,12 @@ Cases (see publishing_data.py): (a) 2×6×5×20 places in 5 districts, all margi
 tables of up to three axes; (d) those of 2×6×5×4×3×20; 3 000 people each. Before them three small tables, at a size that
 the peer's exact method can solve. k = 5, W = 2, zeros are protected like all counts below k.
 
-Ours: cells that could be published, how many of them are withheld (and how many of those by repair), seconds to protect
-(elimination, proof, repair), seconds to prove the final pattern again from nothing, in a process of its own, the
-narrowest width that the proof shows, peak memory. The peer gets the same primary cells at the same cost of 1 a cell:
-OPT is its exact method, MOD its heuristic for hierarchical tables. What it withholds is audited by ours: cells of those
-to be protected that are known exactly, and those narrower than W.
+Columns: how many of the cells of k and more are withheld, and their share; seconds to protect; seconds to prove the
+pattern again from nothing, in a process of its own; cells below k that an attacker knows exactly, and those that he
+knows more closely than W; peak memory of the process that protects. Below ours: seconds of its steps, how many cells
+repair withheld, the narrowest width that the proof shows, and how many other withheld cells that may be below k (they
+look alike) are too narrow. The peer gets the same cells to protect at a cost of 1 for every other: OPT is its exact
+method, MOD its heuristic for hierarchical tables; our auditor proves what they withhold.
 
 Each contender runs in its own process, and is ended after its limit. 1 where ours missed an aim, or is not safe.
 """
@@ -171,10 +172,8 @@ def compare(name: str, said: argparse.Namespace, peers: bool) -> bool:
         print(f"{'':8}{'withheld':>9}{'share':>7}{'protect s':>11}{'proof s':>9}{'pinned':>8}{'< W':>6}{'peak MB':>9}")
         _row("ours", us, proof, free)
         steps = ", ".join(f"{label} {us.get(key, 0.0):.1f} s" for key, label in STEPS.items())
-        print(
-            f"{'':8}{steps} ({us['repaired']} cells); narrowest width shown: {proof['width']}; proof {proof['peak']:.0f} MB",
-            flush=True,
-        )
+        print(f"{'':8}{steps} ({us['repaired']} cells); proof again {proof['peak']:.0f} MB; ", end="")
+        print(f"narrowest width shown {proof['width']}; too narrow of the others {proof['like']}", flush=True)
         for method in ("OPT", "MOD") if peers and name in PEERS else ():
             _peer(method, name, said, Path(folder, f"{method}.npy"), free)
     safe = proof["narrow"] + proof["like"] == 0

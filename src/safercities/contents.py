@@ -22,6 +22,7 @@ from safercities.release.content import Content, Series
 if TYPE_CHECKING:
     from safercities.disclose.counts import Guarded
     from safercities.disclose.plan import PlannedPeriod
+    from safercities.disclose.point_level import PointLevel
     from safercities.observatory import Observatory
 
 #: Version of the attacker that every release is tried against.
@@ -37,6 +38,7 @@ def content(
     guarded: Sequence[Guarded],
     *,
     published: date,
+    points: PointLevel | None = None,
     supersedes: str | None = None,
     reason: str | None = None,
 ) -> Content:
@@ -52,6 +54,8 @@ def content(
         The protected counts.
     published
         Day of publication.
+    points
+        Anonymous points among the places.
     supersedes, reason
         Of a correction: id of the release, and why.
     """
@@ -68,7 +72,7 @@ def content(
         period=max(periods, key=lambda one: (Period.parse(one).end, one)),
         estimates=shown,
         indicators={code: indicator(code) for code in _distinct(table, "indicator")},
-        places=tuple(_places(observatory, _distinct(table, "place"))),
+        places=tuple(_places(observatory, _distinct(table, "place"), points)),
         dimensions={name: tuple(_labels(observatory, name, _distinct(table, name))) for name in shown.dimensions},
         series=tuple(_series(observatory, name) for name in _distinct(table, "source")),
         rules=rules(observatory, parts, guarded),
@@ -89,9 +93,9 @@ def _public(place: Place) -> Place:
     return replace(place, geometry=None)
 
 
-def _places(observatory: Observatory, ids: Sequence[str]) -> Iterator[Place]:
+def _places(observatory: Observatory, ids: Sequence[str], points: PointLevel | None) -> Iterator[Place]:
     """The places of the estimates, those above them, and those that stand for cases without a place."""
-    own, tree = observatory.place, observatory.hierarchy
+    own, tree = observatory.place, observatory.hierarchy if points is None else points.hierarchy
     lost = [id for id in ids if id.startswith(f"{UNKNOWN}.")]
     known = [id for id in ids if id not in lost]
     above = [one.id for id in known for one in tree.ancestors(id)]
@@ -142,6 +146,8 @@ def rules(observatory: Observatory, parts: Sequence[PlannedPeriod], guarded: Seq
     }
     if spec.width is not None:
         told["width"] = spec.width
+    if spec.addresses is not None:
+        told["points"] = {"addresses": spec.addresses.least or spec.minimum_count}
     error = pooled("all tables", (each for one in guarded for each in one.errors))
     if error.cells >= ERROR_CELLS:
         told["error"] = {"mean absolute difference of a count": f"{error.mean:.1f}"}

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from safercities import config, federating, files, measuring
 from safercities.collect.spec import IncidentsSpec, SurveySpec
-from safercities.disclose import counts, gate, journal, sampled, withhold
+from safercities.disclose import counts, gate, journal, point_level, sampled, withhold
 from safercities.disclose.plan import Plan, PlannedPeriod, SourceFacts
 from safercities.disclose.plan import plan as plan_release
 from safercities.disclose.rebuild import declared_codes, protected_source, without_rare
@@ -25,9 +25,11 @@ from safercities.model.periods import Period
 if TYPE_CHECKING:
     from safercities.disclose.counts import Guarded
     from safercities.disclose.journal import Entry
+    from safercities.disclose.point_level import PointLevel
     from safercities.indicators.spec import Indicator
     from safercities.measure.counts import CountsSource
     from safercities.observatory import Observatory
+    from safercities.places.hierarchy import Hierarchy
     from safercities.release.store import KeyStore
     from safercities.release.verify import Verified
 
@@ -124,7 +126,8 @@ class Protection:
         if wrong := [one for one in found.problems if one.severity is Severity.ERROR]:
             raise SafercitiesError(wrong)
         corrected = self.earlier.get(supersedes or "", set())
-        return [one for one in found.parts if not one.revision or (one.source, one.period) in corrected]
+        wanted = [one for one in found.parts if not one.revision or (one.source, one.period) in corrected]
+        return [self._by_point(one) for one in wanted]
 
     def _of_source(self) -> dict[str, list[Indicator]]:
         found: dict[str, list[Indicator]] = {}
@@ -152,6 +155,37 @@ class Protection:
     @cached_property
     def _sources(self) -> dict[str, CountsSource]:
         return {}
+
+    # -- anonymous points ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def points(self) -> PointLevel | None:
+        """The anonymous points by which cases are published as well, if any."""
+        observatory = self.observatory
+        point_level.check_sources(self.spec, observatory.named(IncidentsSpec))
+        found = point_level.read_points(
+            self.spec, observatory.folder, observatory.geographies, observatory.place, self.published
+        )
+        self.problems += found.problems if found is not None else ()
+        return found
+
+    @cached_property
+    def hierarchy(self) -> Hierarchy:
+        """All places, the points among them."""
+        return self.observatory.hierarchy if self.points is None else self.points.hierarchy
+
+    def _by_point(self, part: PlannedPeriod) -> PlannedPeriod:
+        earlier = self._entries(part) if part.kind == "incidents" else []
+        planned, told = point_level.plan_points(part, self.spec, self.points, self.definitions, earlier)
+        self.problems += told
+        return planned
+
+    def _pointed(self, part: PlannedPeriod) -> CountsSource:
+        """The source of a part, its records at their points if it is published by point."""
+        source = self.source(part.source)
+        if self.points is None or all(one.level != point_level.LEVEL for one in part.tables):
+            return source
+        return point_level.with_points(source, self.points, self.observatory.collect(part.source).crs)
 
     def _declared(self, name: str) -> dict[str, tuple[str, ...]]:
         spec = self.observatory.spec.sources[name]
@@ -183,12 +217,14 @@ class Protection:
     def _protect(self, part: PlannedPeriod) -> Guarded:
         return counts.protect(
             part,
-            self.source(part.source),
+            self._pointed(part),
             self.spec,
-            hierarchy=self.observatory.hierarchy,
+            hierarchy=self.hierarchy,
             place=self.observatory.place.id,
             indicators=self.definitions,
-            overlaps=self.observatory.overlaps,
+            overlaps=self.observatory.overlaps
+            if self.points is None
+            else self.points.overlaps(self.observatory.overlaps),
             secret=self.keys.secret(),
             earlier=self._entries(part),
         )
@@ -254,16 +290,25 @@ class Protection:
         return withhold.without_hidden(found, seen)
 
     def _measured(self, shown: Mapping[str, Sequence[counts.Ints]]) -> Estimates:
-        sources = {
-            name: protected_source(
-                self.source(name), [one.base for one in self.guarded[name]], its, self._declared(name)
-            )
-            for name, its in shown.items()
-        }  # fmt: skip
+        sources = {name: self._protected(name, its) for name, its in shown.items()}
         tables = [table for its in self.guarded.values() for one in its for table in one.part.tables if table.shown]
         by = dict.fromkeys((*(["place"] if one.level else []), *one.dimensions) for one in tables)
         work = [one for one in measuring.plan(self.observatory, self.asked, sources) if one[1] in sources]
-        return measuring.carry_out(self.observatory, work, list(by), None, sources)
+        made = measuring.carry_out(self.observatory, work, list(by), None, _by_area(sources))
+        return Estimates.concat([made, *(self._at_points(one, sources[name]) for (one,), name in work)])
+
+    def _protected(self, name: str, shown: Sequence[counts.Ints]) -> CountsSource:
+        """A source as protection left it."""
+        guarded = self.guarded[name]
+        return protected_source(
+            self._pointed(guarded[0].part), [one.base for one in guarded], shown, self._declared(name)
+        )  # fmt: skip
+
+    def _at_points(self, definition: Indicator, source: CountsSource) -> Estimates:
+        kept = [definition] if self.spec.by_point(definition) else []
+        period, level = self.observatory.spec.measure.period, self.observatory.spec.measure.level
+        place = self.observatory.place.id
+        return point_level.measure_points(kept, source, self.hierarchy, place, period, level)
 
     def _sampled(self, parts: Sequence[PlannedPeriod]) -> Iterator[Estimates]:
         """Protected estimates of surveys and audits; of waves that were published before what was published."""
@@ -292,6 +337,14 @@ class Protection:
         self.problems.append(problem("publish-wave-kept", **said))
         last = [each for each in self.chain if (part.source, part.period) in self.earlier[each.id]][-1]
         return read(last, self.keys).where(**said)
+
+
+def _by_area(sources: Mapping[str, CountsSource]) -> dict[str, CountsSource]:
+    """Sources without their points."""
+    return {
+        name: replace(one, levels=tuple(level for level in one.levels if level != point_level.LEVEL))
+        for name, one in sources.items()
+    }
 
 
 def read(each: Verified, keys: KeyStore) -> Estimates:

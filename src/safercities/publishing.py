@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,11 +155,15 @@ class _Run(Protection):
         own = self.own(parts) if parts else None
         told: dict[str, Any] = {"published": self.published, "supersedes": self.supersedes, "reason": self.reason}
         if self.observatory.federation is not None:
-            made = None if own is None else contents.content(self.observatory, own, parts, self.everything, **told)
+            made = (
+                None
+                if own is None
+                else contents.content(self.observatory, own, parts, self.everything, points=self.points, **told)
+            )
             return federating.content(self.observatory, own=made, **told)
         if own is None or not len(own):
             raise SafercitiesError([*self.problems, problem("publish-nothing", file=config.FILE, column="publish")])
-        return contents.content(self.observatory, own, parts, self.everything, **told)
+        return contents.content(self.observatory, own, parts, self.everything, points=self.points, **told)
 
     def _attack(self, content: Content) -> None:
         """Read the release as anybody will, with all earlier ones, and deduce what can be deduced.
@@ -172,7 +176,7 @@ class _Run(Protection):
         from safercities.disclose.attack import attack
 
         self.progress("attack the release", 0, 1)
-        seen = [*(self._seen(each, content) for each in self.chain), _shown(content)]
+        seen = [*(self._seen(each) for each in self.chain), _shown(content)]
         report = attack(seen, progress=self.progress)
         if report.openings:
             self.refuse({"openings": [asdict(one) for one in report.openings]})
@@ -180,20 +184,12 @@ class _Run(Protection):
                 problem("publish-attack", file=config.FILE, column="publish", openings=len(report.openings))
             )
 
-    def _seen(self, each: Verified, content: Content) -> Seen:
-        """An earlier release as the attacker sees it."""
-        places = tuple({one.id: one for one in (*content.places, *self.observatory.hierarchy.places)}.values())
-        people = [(one.place, one.period, one.people) for one in each.manifest.denominators]
-        shown, of = read(each, self.keys), self.observatory.place.id
-        return replace(
-            _shown(content),
-            name=each.path.name,
-            estimates=shown,
-            rules=each.manifest.rules,
-            places=places,
-            place=of,
-            people=people,
-        )
+    def _seen(self, each: Verified) -> Seen:
+        """An earlier release as anybody reads it, with the places and labels of its own day."""
+        from safercities.release.attacked import published
+        from safercities.release.verify import open_release
+
+        return published(open_release(each.path, identity=self.keys.identity))
 
     def _write(self, content: Content) -> Published:
         """Keep what stands behind it, then write the release: a journal without a release is never read."""

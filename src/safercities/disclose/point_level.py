@@ -19,8 +19,7 @@ from safercities.disclose.journal import Entry
 from safercities.disclose.plan import PlannedPeriod
 from safercities.disclose.points import Points, anonymous_points, snap
 from safercities.disclose.spec import AddressesSpec, PublishSpec
-from safercities.disclose.zones import Chain, Overlaps
-from safercities.disclose.zones import _distinct as distinct_chains
+from safercities.disclose.zones import Chain, Overlaps, distinct_chains
 from safercities.indicators.spec import Indicator
 from safercities.measure.source import CountsSource
 from safercities.model.dimensions import UNKNOWN

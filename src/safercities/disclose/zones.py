@@ -100,7 +100,7 @@ def make_zones(
     >>> zones.codes, zones.at.tolist(), of.tolist()
     ((('N', 'S', '_U'),), [[2, 0, 1]], [2, 0])
     """
-    number, chains = _distinct(records, levels)
+    number, chains = distinct_chains(records, levels)
     found: dict[Chain, None] = {(UNKNOWN,) * len(levels): None}
     exist: set[str] = {UNKNOWN}
     for day in dict.fromkeys((period.start, period.end)):
@@ -116,7 +116,7 @@ def make_zones(
     return zones, of[number[inside]] if len(chains) else np.zeros(0, dtype=np.int64)
 
 
-def _distinct(records: pa.Table, levels: Sequence[str]) -> tuple[Ints, list[Chain]]:
+def distinct_chains(records: pa.Table, levels: Sequence[str]) -> tuple[Ints, list[Chain]]:
     """The chain of each record as a number, and the distinct chains."""
     number = np.zeros(records.num_rows, dtype=np.int64)
     first = np.zeros(min(1, records.num_rows), dtype=np.int64)
