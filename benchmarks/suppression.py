@@ -54,7 +54,7 @@ def protect(case: Case, seed: int, pattern: Path) -> dict[str, Any]:
 
     from safercities.disclose import suppress as steps
 
-    counts, spent = case.counts(seed), {}
+    counts, spent = case.counts(seed), dict[str, float]()
     for name in ("_eliminate", "_openings", "_repair"):
         setattr(steps._Work, name, _timed(getattr(steps._Work, name), name[1:], spent))
     start = time.perf_counter()
@@ -177,7 +177,7 @@ def compare(name: str, said: argparse.Namespace, peers: bool) -> bool:
         for method in ("OPT", "MOD") if peers and name in PEERS else ():
             _peer(method, name, said, Path(folder, f"{method}.npy"), free)
     safe = proof["narrow"] + proof["like"] == 0
-    return safe and us["protect"] <= AIMS.get(name, np.inf)
+    return bool(safe and us["protect"] <= AIMS.get(name, np.inf))
 
 
 STEPS = {"eliminate": "elimination", "openings": "proof", "repair": "repair"}

@@ -45,7 +45,7 @@ def optimal(tasks: Sequence[Task], folder: Path, minutes: int = 60) -> list[Mask
     Asked for besides the width ("sliding protection"): that the upper limit of a primary cell is above its count, as
     without any upper level the sliding one is not heeded. That is a little more than we ask of ourselves.
     """
-    jobs = []
+    jobs: list[dict[str, Any]] = []
     for number, task in enumerate(tasks):
         source = folder / f"{number}.jj"
         source.write_text("\n".join(_jj(task)) + "\n")

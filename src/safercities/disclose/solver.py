@@ -52,8 +52,10 @@ class Program:
     whole
         Whether every column must be a whole number.
     interior
-        Whether to use the interior-point method without crossover: quick on large programs, and its answers lie inside
-        the face of the optimal ones, not at a corner.
+        Whether to use the interior-point method: quick on large programs.
+    corner
+        Whether its answers must be corners, as the simplex method gives them: few columns differ from their bounds.
+        Otherwise they lie inside the face of the optimal ones.
 
     Raises
     ------
@@ -80,6 +82,7 @@ class Program:
         *,
         whole: bool = False,
         interior: bool = False,
+        corner: bool = False,
     ) -> None:
         import highspy
 
@@ -92,7 +95,7 @@ class Program:
             "random_seed": 1,
             "mip_rel_gap": 0.0,
             "mip_abs_gap": 0.5,  # objectives of whole numbers are whole numbers
-            **({"solver": "ipm", "run_crossover": "off"} if interior else {}),
+            **({"solver": "ipm", "run_crossover": "on" if corner else "off"} if interior else {}),
         }
         for name, value in options.items():
             self._highs.setOptionValue(name, value)
