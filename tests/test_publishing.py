@@ -187,6 +187,21 @@ def test_what_stands_behind_it_is_private(tmp_path: Path) -> None:
 # -- again, and corrected ----------------------------------------------------------------------------------------------
 
 
+def test_a_dimension_that_every_case_has_needs_no_cells_to_hide_the_unknown(tmp_path: Path) -> None:
+    known = re.sub(r",$", ",man", robberies(), flags=re.MULTILINE)
+    withheld = []
+    for name, more in (("hidden", ""), ("complete", 'complete = ["sex"]')):
+        city(tmp_path / name, "suppression", more, robberies=known)
+        rows = published(tmp_path / name).estimates.rows()
+        withheld.append(sum(row["conf_status"] == "N" for row in rows))
+        assert any(row["sex"] == "_U" for row in rows) == (name == "hidden")
+    assert withheld[1] < withheld[0]
+    city(tmp_path / "lacking", "suppression", 'complete = ["sex"]')
+    with pytest.raises(SafercitiesError) as caught:
+        published(tmp_path / "lacking")
+    assert code(caught) == ["publish-not-complete"]
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_publishing_again_is_the_same_release(tmp_path: Path, method: str) -> None:
     folder = city(tmp_path, method)

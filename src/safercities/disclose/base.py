@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -256,6 +256,7 @@ def make_base(
     place: str,
     indicators: Mapping[str, Indicator],
     overlaps: Overlaps | None = None,
+    complete: Collection[str] = (),
 ) -> Base:
     """Count a source's cases of one period on the leaves of some tables.
 
@@ -269,12 +270,14 @@ def make_base(
         Code → definition, of all tables.
     overlaps
         Which places of parallel geographies share ground; see `make_zones`.
+    complete
+        Dimensions that every case has: there are no leaves where they are not known.
 
     Raises
     ------
     SafercitiesError
-        If there would be more than `MOST_LEAVES`, a version of an indicator is gone, or a row stands for fewer than no
-        cases.
+        If a case lacks a dimension of `complete`, there would be more than `MOST_LEAVES`, a version of an indicator is
+        gone, or a row stands for fewer than no cases.
     """
     used = {name for one in tables for name in one.dimensions}
     levels = [level for level in source.levels if any(one.level == level for one in tables)]
@@ -284,7 +287,7 @@ def make_base(
     amounts = pc.fill_null(source.table.column("n"), 0).to_numpy().astype(np.int64)[inside]
     if len(amounts) and amounts.min() < 0:
         raise SafercitiesError(problem("publish-counts-negative", source=source.name))
-    axes, codes = _axes(source, [name for name in source.dimensions if name in used], inside)
+    axes, codes = _axes(source, [name for name in source.dimensions if name in used], inside, complete)
     zones, zone = make_zones(source.table, inside, hierarchy, levels, period, place, overlaps)
     signatures, signature = _signatures(source, definitions, inside)
     names = {one: hierarchy[one].name for along in zones.codes for one in (*along, place) if one in hierarchy}
@@ -319,14 +322,22 @@ def _definition(code: str, version: str, indicators: Mapping[str, Indicator]) ->
     raise SafercitiesError(problem("publish-version-gone", indicator=code, version=version))
 
 
-def _axes(source: CountsSource, names: Sequence[str], inside: NDArray[np.bool_]) -> tuple[tuple[Axis, ...], list[Ints]]:
+def _axes(
+    source: CountsSource, names: Sequence[str], inside: NDArray[np.bool_], complete: Collection[str]
+) -> tuple[tuple[Axis, ...], list[Ints]]:
     """The dimensions, and where each record of the period lies on them."""
     axes, positions = [], []
     for name in names:
         info = source.dimensions[name]
         column = pc.fill_null(source.table.column(name).cast(pa.string()), UNKNOWN)
         seen = sorted(set(pc.unique(column).to_pylist()) - {UNKNOWN, *info.codes})
-        codes = (*(code for code in info.codes if code != UNKNOWN), *seen, UNKNOWN)
+        missing = column.to_numpy(zero_copy_only=False) == UNKNOWN
+        if name in complete and missing.any():
+            rows = int(missing.sum())
+            raise SafercitiesError(
+                problem("publish-not-complete", source=source.name, name=name, rows=rows, column="publish.complete")
+            )
+        codes = (*(code for code in info.codes if code != UNKNOWN), *seen, *(() if name in complete else (UNKNOWN,)))
         axes.append(Axis(name, codes, dict(info.labels)))
         at = pc.index_in(column, pa.array(codes, pa.string())).to_numpy()
         positions.append(np.asarray(at[inside], dtype=np.int64))

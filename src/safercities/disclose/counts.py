@@ -116,7 +116,14 @@ def protect(
     """
     behind = [*part.tables, *part.known, *_former(earlier)]
     base = make_base(
-        source, part.period, behind, hierarchy=hierarchy, place=place, indicators=indicators, overlaps=overlaps
+        source,
+        part.period,
+        behind,
+        hierarchy=hierarchy,
+        place=place,
+        indicators=indicators,
+        overlaps=overlaps,
+        complete=spec.complete,
     )
     family = base.family(part.tables)
     minimum = least(family)

@@ -14,6 +14,7 @@ from safercities.disclose.base import Base
 from safercities.disclose.family import Family
 from safercities.disclose.plan import PlannedTable
 from safercities.measure.breakdown import unplaced
+from safercities.model.dimensions import UNKNOWN
 from safercities.model.estimates import TOTAL, Estimates
 
 Ints = NDArray[np.int64]
@@ -174,7 +175,8 @@ class _Work:
             first = cells.shape[0] if one.level else 1
             unknown = np.zeros(cells.shape, dtype=bool)
             for axis in range(cells.ndim - len(one.dimensions), cells.ndim):
-                unknown[(slice(None),) * axis + (-1,)] = True
+                if self.base.codes(one)[axis][-1] == UNKNOWN:
+                    unknown[(slice(None),) * axis + (-1,)] = True
             every, wanted = cells.reshape(first, -1), unknown.reshape(first, -1)[0]
             place = flat // every.shape[1]
             yield _spread(at, every[:, wanted][place])

@@ -128,6 +128,11 @@ class PublishSpec(Spec):
         description="Dimensions that say something private of a person: where all cases of a group have one and the "
         "same code, the group is not published by it.",
     )
+    complete: list[str] = Field(
+        default=[],
+        description="Dimensions that every case has, as everybody knows: then no case can be without, and with method "
+        "suppression nothing else need be withheld to hide how many are. Refused where a case lacks one.",
+    )
     dimensions: Annotated[int, Field(ge=1, le=3)] = Field(
         default=2,
         description="Most dimensions that a table may have, `place` among them. Each further one makes cells smaller.",
@@ -315,7 +320,8 @@ class PublishSpec(Spec):
     def names(self) -> list[str]:
         """Every dimension that is named, each once; `place` may be among them."""
         tables = [*(self.tables or []), *(by for one in self.known for by in one.by)]
-        return list(dict.fromkeys([*self.sensitive, *self.attributes, *(name for by in tables for name in by)]))
+        listed = [*self.sensitive, *self.attributes, *self.complete]
+        return list(dict.fromkeys([*listed, *(name for by in tables for name in by)]))
 
     def unknown_names(self, sources: Collection[str], levels: Collection[str]) -> list[str]:
         """What is named that neither the sources nor the lists of safercities have, as sentences.
