@@ -206,7 +206,7 @@ def publish(
 def attack(
     releases: Annotated[
         list[Path],
-        typer.Argument(metavar="RELEASE...", help="Folders or .zip files of releases, or folders of several."),
+        typer.Argument(metavar="RELEASE", help="Folders or .zip files of releases, or folders of several."),
     ],
     known: Annotated[
         Path | None,
@@ -267,7 +267,7 @@ def verify(
 def fetch(
     folder: Folder,
     sources: Annotated[
-        list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Only these; default: all that have an address.")
+        list[str] | None, typer.Argument(metavar="SOURCE", help="Only these; default: all that have an address.")
     ] = None,
     as_json: Json = False,
 ) -> None:
