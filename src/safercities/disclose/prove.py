@@ -117,7 +117,9 @@ class Prover:
         Whether targets that look too narrow are asked about one by one, so that an opening is one beyond doubt. Never
         done in large systems: there, what cannot be shown to be wide enough is an opening.
     points
-        Counts that are known to agree with everything known: of an earlier proof from more facts.
+        Counts that agree with everything known: of an earlier proof from more facts.
+    enough
+        Of each target: an opening that shows only that it is at least so much is none. Default: none is.
     """
 
     def __init__(
@@ -131,24 +133,29 @@ class Prover:
         seed: int = 0,
         exact: bool = True,
         points: Iterable[Floats] = (),
+        enough: Ints | None = None,
     ) -> None:
         self.exact = exact
         self.knowledge, self.targets, self.wanted = knowledge, targets.tocsr(), np.asarray(width)
         self.whole = small(knowledge) if whole is None else whole
         self.large = knowledge.matrix.nnz > LARGE
         self.points = Points(self.targets, self.whole)
+        self.enough = np.full(len(self.wanted), np.iinfo(np.int64).max) if enough is None else enough
         self._rng = np.random.default_rng(seed)
         if truth is not None:
             if not knowledge.allows(truth):
                 raise SafercitiesError(problem("attack-contradiction"))
             self.points.add(truth.astype(float))
         for one in points:
-            self.points.add(one)
+            self._take(one)
 
     def openings(self, insiders: Sequence[Insider] = ()) -> list[Opening]:
         """The targets that are not wide enough for anybody, or else those that are not for some insider."""
-        found = self._anybody()
-        return found or self._insiders(insiders)
+        return self._matter(self._anybody()) or self._matter(self._insiders(insiders))
+
+    def _matter(self, openings: list[Opening]) -> list[Opening]:
+        """Without those that show no more than that a count is large; only exact limits can show that."""
+        return [one for one in openings if not (one.exact and one.lower >= self.enough[one.target])]
 
     # -- anybody ---------------------------------------------------------------------------------------------------
 

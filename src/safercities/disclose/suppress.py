@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from safercities.disclose.audit import small
 from safercities.disclose.elimination import eliminate
 from safercities.disclose.family import Family
 from safercities.disclose.knowledge import Ints, Knowledge
@@ -14,6 +15,8 @@ from safercities.disclose.repair import Need, close
 from safercities.disclose.solver import Floats, Infeasible, Mask
 from safercities.model.errors import SafercitiesError, problem
 
+#: Families of up to so many entries are gone through cell by cell for what need not be withheld.
+SPARE = 2_000
 #: Rounds of proof and repair before giving up: each withholds more, so that few are ever needed.
 MOST_ROUNDS = 30
 
@@ -97,8 +100,8 @@ def suppress(
     (1, 3)
     """
     total = family.counts(counts)
-    small = total < family.minimum
-    own = small if primary is None else small | primary
+    below = total < family.minimum
+    own = below if primary is None else below | primary
     wanted = default_width(family.minimum) if width is None else np.asarray(width)
     price = 1 + 0.1 * np.log1p(total) if cost is None else cost
     known = known if known is not None else Knowledge.of(family.leaves)
@@ -142,6 +145,7 @@ class _Work:
         for _ in range(MOST_ROUNDS):
             openings = self._openings(published)
             if not openings:
+                published = self._spare(published)
                 return published, first & ~published
             published = self._repair(published, openings)
         raise SafercitiesError(problem("protect-endless", rounds=MOST_ROUNDS))
@@ -178,10 +182,31 @@ class _Work:
             truth=self.counts,
             points=self.points,
             seed=self.seed,
+            exact=small(self.known),
+            enough=np.where(self.primary, np.iinfo(np.int64).max, self.family.minimum)[withheld],
         )
         found = [replace(one, target=int(withheld[one.target])) for one in prover.openings(self.insiders)]
         self.points = list(prover.points)[1:]
-        return [one for one in found if self.primary[one.target] or one.lower < self.family.minimum[one.target]]
+        return found
+
+    def _spare(self, published: Mask) -> Mask:
+        """Publish again what the proof does not need, the dearest first; in small systems, where trying is cheap.
+
+        Repair closes several openings at once, and may withhold for one what would have done for another.
+        """
+        if self.family.matrix.nnz > SPARE:
+            return published
+        withheld = np.flatnonzero(~published & ~self.primary)
+        for cell in withheld[np.argsort(-self.cost[withheld], kind="stable")].tolist():
+            more, points = published.copy(), self.points
+            more[cell] = True
+            row = self.family.matrix[[cell]]
+            self.points = [one for one in points if abs((row @ (one - self.counts))[0]) < 1e-6]
+            if self._openings(more):
+                self.points = points
+            else:
+                published = more
+        return published
 
     def _repair(self, published: Mask, openings: list[Opening]) -> Mask:
         needs = []
