@@ -64,10 +64,12 @@ def pinned_by_rounding(
     least, most = rounding_bounds(rounded, K)
     attacker = Knowledge.of(FAMILY.leaves).within(least.astype(float), most.astype(float))
     small = np.flatnonzero(leaves < K)
-    targets = sp.csr_array(np.eye(FAMILY.leaves)[small])
     assert attacker.allows(leaves)
-    found = bounds(attacker, targets, whole=True)
-    return int((found.width < default_width(np.array([K]))).sum()), rounded
+    width = (most - least)[small]  # nothing ties the leaves to each other: the solver agrees, where it is asked
+    if seed % 40 == 0:
+        asked = bounds(attacker, sp.csr_array(np.eye(FAMILY.leaves)[small]), whole=True)
+        assert (asked.width == width).all()
+    return int((width < default_width(np.array([K]))).sum()), rounded
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -78,7 +80,7 @@ def test_nothing_is_pinned(part: int) -> None:
         mean = city(rng)
         for period in range(PERIODS):
             leaves = rng.poisson(mean)
-            if release % 2:
+            if release // PARTS % 4 == 0:  # a quarter by suppression, which takes longer to attack
                 openings += pinned_by_suppression(leaves, release * PERIODS + period)
                 continue
             found, rounded = pinned_by_rounding(leaves, release * PERIODS + period, None)

@@ -120,6 +120,8 @@ class Prover:
         Counts that agree with everything known: of an earlier proof from more facts.
     enough
         Of each target: an opening that shows only that it is at least so much is none. Default: none is.
+    brief
+        Whether one opening is answer enough.
     """
 
     def __init__(
@@ -134,8 +136,9 @@ class Prover:
         exact: bool = True,
         points: Iterable[Floats] = (),
         enough: Ints | None = None,
+        brief: bool = False,
     ) -> None:
-        self.exact = exact
+        self.exact, self.brief = exact, brief
         self.knowledge, self.targets, self.wanted = knowledge, targets.tocsr(), np.asarray(width)
         self.whole = small(knowledge) if whole is None else whole
         self.large = knowledge.matrix.nnz > LARGE
@@ -242,6 +245,8 @@ class Prover:
                 edges.append(int(sign) * inward(best.value))
             if self.points.width(insider)[target] < self.wanted[target]:
                 found.append(Opening(target, edges[0], edges[1], insider, exact=True))
+                if self.brief and self._matter(found):
+                    return found
         return found
 
     # -- insiders --------------------------------------------------------------------------------------------------
@@ -258,6 +263,8 @@ class Prover:
                 knowledge = self.knowledge.case(insider.leaf, alone=insider.alone)
                 self._rounds(knowledge, insider)
                 found += self._settle(knowledge, insider)
+                if self.brief and self._matter(found):
+                    return found
         return found
 
     def _sums(self, insiders: Sequence[Insider]) -> list[Opening]:

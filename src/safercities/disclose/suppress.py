@@ -139,6 +139,7 @@ class _Work:
         self.width, self.insiders, self.seed = width, insiders, seed
         self.total = family.counts(counts)
         self.points: list[Floats] = []
+        self.repaired = False
 
     def run(self) -> tuple[Mask, Mask]:
         published = first = self._eliminate()
@@ -147,7 +148,7 @@ class _Work:
             if not openings:
                 published = self._spare(published)
                 return published, first & ~published
-            published = self._repair(published, openings)
+            published, self.repaired = self._repair(published, openings), True
         raise SafercitiesError(problem("protect-endless", rounds=MOST_ROUNDS))
 
     def _eliminate(self) -> Mask:
@@ -168,7 +169,7 @@ class _Work:
         at = np.flatnonzero(published)
         return self.known.plus(self.family.matrix[at], self.total[at].astype(float))
 
-    def _openings(self, published: Mask) -> list[Opening]:
+    def _openings(self, published: Mask, *, brief: bool = False) -> list[Opening]:
         """Withheld cells that are pinned down; `target` is the cell.
 
         Others than the primary ones count as well, as long as an attacker must think that they may be below the least
@@ -183,6 +184,7 @@ class _Work:
             points=self.points,
             seed=self.seed,
             exact=small(self.known),
+            brief=brief,
             enough=np.where(self.primary, np.iinfo(np.int64).max, self.family.minimum)[withheld],
         )
         found = [replace(one, target=int(withheld[one.target])) for one in prover.openings(self.insiders)]
@@ -194,15 +196,15 @@ class _Work:
 
         Repair closes several openings at once, and may withhold for one what would have done for another.
         """
-        if self.family.matrix.nnz > SPARE:
-            return published
+        if self.family.matrix.nnz > SPARE or not self.repaired:
+            return published  # what elimination left out, it left out for a reason
         withheld = np.flatnonzero(~published & ~self.primary)
         for cell in withheld[np.argsort(-self.cost[withheld], kind="stable")].tolist():
             more, points = published.copy(), self.points
             more[cell] = True
             row = self.family.matrix[[cell]]
             self.points = [one for one in points if abs((row @ (one - self.counts))[0]) < 1e-6]
-            if self._openings(more):
+            if self._openings(more, brief=True):
                 self.points = points
             else:
                 published = more
