@@ -13,7 +13,7 @@ help: ## this list
 .venv/.%: requirements-%.lock .venv/.ready
 	@sh scripts/setup-venv.sh $*
 
-demo: .venv/.ready ## build the synthetic city, measure it, and open its State of Safety review
+demo: .venv/.ready ## build the synthetic city, measure and publish it, and open its State of Safety review
 	$(BIN)/safercities demo demo-city
 
 test: .venv/.ready ## all tests
@@ -40,4 +40,4 @@ lock: .venv/.ready ## requirements*.lock anew from pyproject.toml: hashes, no ad
 	$(BIN)/python scripts/lock.py
 
 clean: ## remove everything that make made
-	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache site dist demo-city
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache site dist demo-city demo-city-keys

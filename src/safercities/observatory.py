@@ -394,17 +394,8 @@ class Observatory:
         return reviewing.review_data(self, self.measure() if estimates is None else estimates)
 
     def review(self, estimates: Estimates | None = None, *, published: bool = False) -> list[Path]:
-        """Write `reviews/<period>/` of these estimates (default: measured now); main language first.
-
-        With `published`, write `reviews/<period>-published/` of the releases in force: it may be shown to anybody.
-
-        Raises
-        ------
-        SafercitiesError
-            If an input or a release cannot be used.
-        """
+        """Write the review of these estimates (default: measured now), or of the releases; main language first."""
         from safercities.publishing import RELEASES
 
-        releases = self.folder / RELEASES
-        data = reviewing.published_data(self, releases) if published else self.review_data(estimates)
+        data = reviewing.published_data(self, self.folder / RELEASES) if published else self.review_data(estimates)
         return reviewing.review(self, data)

@@ -113,7 +113,7 @@ def choropleth(areas: Areas, layer: Layer, text: MapText, *, uid: str = "map", w
     rows += [(f"url(#{uid}-held)", text.withheld)] if layer.hidden.any() else []
     rows += [(f"url(#{uid}-none)", text.no_data)] if ((classes < 0) & ~layer.hidden).any() else []
     legend = "".join(_legend_row(_ROW * (i + 1), _swatch(fill), label) for i, (fill, label) in enumerate(rows))
-    return _document(page, text, uid, body, legend, len(rows))
+    return _document(page, text, uid, body, legend, len(rows), bool(layer.hidden.any()))
 
 
 def symbols(areas: Areas, layer: Layer, text: MapText, *, uid: str = "map", width: int = 400) -> str:
@@ -143,7 +143,7 @@ def symbols(areas: Areas, layer: Layer, text: MapText, *, uid: str = "map", widt
         if page.paths[index] and radius[index] > 0:
             body.append(_circle(x, y, radius[index], bool(layer.unreliable[index]), layer.titles[index]))
     legend, rows = _symbol_legend(most, layer, text, uid)
-    return _document(page, text, uid, body, legend, rows)
+    return _document(page, text, uid, body, legend, rows, bool(layer.hidden.any()))
 
 
 def _empty(layer: Layer, uid: str) -> list[str]:
@@ -212,14 +212,14 @@ def _circle(x: float, y: float, radius: float, unreliable: bool, title: str) -> 
     )
 
 
-def _document(page: Page, text: MapText, uid: str, body: list[str], legend: str, rows: int) -> str:
+def _document(page: Page, text: MapText, uid: str, body: list[str], legend: str, rows: int, held: bool) -> str:
     top = page.height + 30
     height = top + _ROW * rows + 20
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="map" role="img" viewBox="-2 -2 {page.width + 4} {height + 2}" '
         f"aria-labelledby={quoteattr(f'{uid}-t {uid}-d')}>"
         f'<title id="{uid}-t">{escape(text.title)}</title><desc id="{uid}-d">{escape(text.desc)}</desc>'
-        f"{_patterns(uid)}"
+        f"{_patterns(uid, held)}"
         '<g stroke="var(--map-line,#fff)" stroke-width=".8" stroke-linejoin="round" fill-rule="evenodd">'
         f"{''.join(body)}</g>"
         f'<g transform="translate(2 {top})" font-size="13" fill="var(--ink,#1b2326)">'
@@ -227,7 +227,7 @@ def _document(page: Page, text: MapText, uid: str, body: list[str], legend: str,
     )
 
 
-def _patterns(uid: str) -> str:
+def _patterns(uid: str, held: bool) -> str:
     """Hatching for unreliable places, to lie over their colour; dashes for no data, dots for what is withheld."""
     few = (
         '<path d="M1 0V6" stroke="var(--hatch,#fff)" stroke-width="1.6"/>'
@@ -237,13 +237,14 @@ def _patterns(uid: str) -> str:
         '<path d="M0 0H7V7H0Z" fill="var(--map-none,#fafaf8)" stroke="none"/>'
         '<path d="M2 3.5H5" stroke="var(--line-strong,#777)" stroke-width="1"/>'
     )
-    held = (
+    dots = (
+        f'<pattern id="{uid}-held" width="6" height="6" patternUnits="userSpaceOnUse">'
         '<path d="M0 0H6V6H0Z" fill="var(--map-none,#fafaf8)" stroke="none"/>'
-        '<circle cx="3" cy="3" r="1.1" fill="var(--line-strong,#777)" stroke="none"/>'
+        '<circle cx="3" cy="3" r="1.1" fill="var(--line-strong,#777)" stroke="none"/></pattern>'
     )
     return (
         f'<defs><pattern id="{uid}-few" width="6" height="6" patternUnits="userSpaceOnUse" '
         f'patternTransform="rotate(45)">{few}</pattern>'
         f'<pattern id="{uid}-none" width="7" height="7" patternUnits="userSpaceOnUse">{none}</pattern>'
-        f'<pattern id="{uid}-held" width="6" height="6" patternUnits="userSpaceOnUse">{held}</pattern></defs>'
+        f"{dots if held else ''}</defs>"
     )
