@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -75,7 +75,7 @@ def content(
         places=tuple(_places(observatory, _distinct(table, "place"), points)),
         dimensions={name: tuple(_labels(observatory, name, _distinct(table, name))) for name in shown.dimensions},
         series=tuple(_series(observatory, name) for name in _distinct(table, "source")),
-        rules=rules(observatory, parts, guarded),
+        rules=rules(observatory, parts, guarded, set(_distinct(table, "indicator"))),
         denominators=tuple(_people(observatory, periods)),
         published=published,
         version=__version__,
@@ -128,10 +128,18 @@ def _series(observatory: Observatory, name: str) -> Series:
     return Series(name, label, spec.kind, None, None, spec.population if isinstance(spec, SurveySpec) else "")
 
 
-def rules(observatory: Observatory, parts: Sequence[PlannedPeriod], guarded: Sequence[Guarded]) -> dict[str, object]:
-    """How it was protected, and against whom: plain JSON."""
+def rules(
+    observatory: Observatory, parts: Sequence[PlannedPeriod], guarded: Sequence[Guarded], there: Collection[str]
+) -> dict[str, object]:
+    """How it was protected, and against whom: plain JSON.
+
+    Parameters
+    ----------
+    there
+        Indicators that the release has rows of. Others were planned because of cases that protection took away.
+    """
     spec = observatory.spec.publish
-    tables = dict.fromkeys(table for one in parts for table in one.tables if table.shown)
+    tables = dict.fromkeys(table for one in parts for table in one.tables if table.shown and table.indicator in there)
     sensitive = {one.indicator for one in tables if one.minimum > spec.least(one.dimensions, sensitive_act=False)}
     told: dict[str, object] = {
         "method": spec.method,

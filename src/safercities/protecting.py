@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from safercities import config, federating, files, measuring
@@ -17,7 +18,7 @@ from safercities.collect.spec import IncidentsSpec, SurveySpec
 from safercities.disclose import counts, gate, journal, point_level, sampled, withhold
 from safercities.disclose.plan import Plan, PlannedPeriod, SourceFacts
 from safercities.disclose.plan import plan as plan_release
-from safercities.disclose.rebuild import declared_codes, protected_source, without_rare
+from safercities.disclose.rebuild import declared_codes, protected_source, within_covers, without_codes
 from safercities.model.errors import Problem, SafercitiesError, Severity, problem
 from safercities.model.estimates import Estimates
 from safercities.model.periods import Period
@@ -125,9 +126,32 @@ class Protection:
         self.problems += found.problems
         if wrong := [one for one in found.problems if one.severity is Severity.ERROR]:
             raise SafercitiesError(wrong)
+        self._check_renamed(found.parts)
         corrected = self.earlier.get(supersedes or "", set())
         wanted = [one for one in found.parts if not one.revision or (one.source, one.period) in corrected]
         return [self._by_point(one) for one in wanted]
+
+    def _check_renamed(self, parts: Sequence[PlannedPeriod]) -> None:
+        """Refuse to publish what a source of another name, that is gone now, has published of the same days.
+
+        Its counts would be taken for those of other cases: the difference would be each case that came late.
+        """
+        before = {name for pairs in self.earlier.values() for name, _ in pairs}
+        gone = before - self.observatory.spec.sources.keys()
+        fresh = [one for one in parts if one.source not in before]
+        if not gone or not fresh or self.observatory.federation is not None:  # rows of members have names of their own
+            return
+        wrong: dict[Problem, None] = {}
+        for each in self.chain:
+            table = read(each, self.keys).table.group_by(["source", "indicator", "period"]).aggregate([])
+            for row in table.filter(pc.is_in(table.column("source"), pa.array(sorted(gone)))).to_pylist():
+                for one in fresh:
+                    codes = {its.indicator for its in one.tables if its.shown}
+                    if row["indicator"] in codes and one.period.overlaps(Period.parse(row["period"])):
+                        said: dict[str, Any] = {"source": one.source, "period": str(one.period), "old": row["source"]}
+                        wrong[problem("publish-source-renamed", file=config.FILE, column="sources", **said)] = None
+        if wrong:
+            raise SafercitiesError([*self.problems, *wrong])
 
     def _of_source(self) -> dict[str, list[Indicator]]:
         found: dict[str, list[Indicator]] = {}
@@ -147,9 +171,7 @@ class Protection:
         """A source of counts as it is on the day of publication."""
         if name not in self._sources:
             made = replace(self.observatory.counts_source(name), today=self.published)
-            if self.spec.method == "suppression":
-                made = without_rare(made, self.spec.sensitive_count, self._declared(name))
-            self._sources[name] = made
+            self._sources[name] = within_covers(made)
         return self._sources[name]
 
     @cached_property
@@ -203,9 +225,8 @@ class Protection:
         """Protected estimates of the observatory's own sources, and what is made of them."""
         counted = [one for one in parts if one.kind == "incidents"]
         self.guarded = {}
-        for done, part in enumerate(counted):
-            self.progress(f"protect {part.source}, {part.period}", done, len(counted))
-            self.guarded.setdefault(part.source, []).append(self._protect(part))
+        for name in dict.fromkeys(one.source for one in counted):
+            self.guarded[name] = self._protect_source(name, [one for one in counted if one.source == name])
         self._gate()
         made = [self._counts(), *self._sampled([one for one in parts if one.kind != "incidents"])]
         whole = Estimates.concat(made)
@@ -213,6 +234,27 @@ class Protection:
         without = np.asarray(pc.is_null(derived.table.column("value")))
         wanted = [one.code for one in self.asked]
         return Estimates.concat([whole.where(indicator=wanted), withhold.blank(derived, without)]).sort()
+
+    def _protect_source(self, name: str, parts: Sequence[PlannedPeriod]) -> list[Guarded]:
+        """The periods of a source, protected.
+
+        With suppression, codes that nobody named, and of which nothing is published, become `_U`, and all is protected
+        again: that their rows are withheld would say that there are such cases. Who sees a code sees a number of it,
+        so that it tells nothing more; any rule by the true counts would be one more sum that nobody reckoned with.
+        """
+        while True:
+            made = []
+            for done, part in enumerate(parts):
+                self.progress(f"protect {name}, {part.period}", done, len(parts))
+                made.append(self._protect(part))
+            named = self._declared(name)
+            for entry in (entry for part in parts for entry in self._entries(part)):
+                for axis, codes in entry.frame.axes:
+                    named[axis] = (*named.get(axis, ()), *codes)
+            hidden = withhold.hidden_codes(made, named)
+            if not hidden:
+                return made
+            self._sources[name] = without_codes(self.source(name), hidden)
 
     def _protect(self, part: PlannedPeriod) -> Guarded:
         return counts.protect(
@@ -282,12 +324,13 @@ class Protection:
         if not self.guarded:
             return Estimates.empty()
         made = self._measured({name: [one.shown for one in its] for name, its in self.guarded.items()})
+        ended = [name for name in self.guarded if not self.source(name).covers_declared]
         if self.spec.method == "rounding":
-            return withhold.free(withhold.planned(made, self.everything))
+            return withhold.without_ends(withhold.free(withhold.planned(made, self.everything)), ended)
         grid = self._measured({name: [one.shown + 1 for one in its] for name, its in self.guarded.items()})
         found = withhold.planned(withhold.withhold(made, grid, self.everything, _ANNUALISED), self.everything)
         seen = [name for name in self.guarded if self.observatory.declared_acts(name) is None]
-        return withhold.without_hidden(found, seen)
+        return withhold.without_ends(withhold.without_hidden(found, seen), ended)
 
     def _measured(self, shown: Mapping[str, Sequence[counts.Ints]]) -> Estimates:
         sources = {name: self._protected(name, its) for name, its in shown.items()}
@@ -329,7 +372,7 @@ class Protection:
 
         found = protect_survey(made, least, width=self.spec.width, places=self.observatory.hierarchy.places)
         self.log[name] = found.tally
-        return found.estimates
+        return withhold.without_lone_codes(found.estimates)
 
     def _kept(self, part: PlannedPeriod) -> Estimates:
         """The rows of a wave as they were published last: two sets of them would differ by the interviews corrected."""

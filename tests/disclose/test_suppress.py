@@ -173,7 +173,6 @@ def test_large_systems_take_another_road_to_the_same_end(monkeypatch) -> None:
     leaves = rng.poisson(4, family.leaves)
     for module in (audit, prove):
         monkeypatch.setattr(module, "LARGE", 0)
-    monkeypatch.setattr(prove, "EACH", 0)
     monkeypatch.setattr(audit, "WHOLE", 0)
     insiders = insiders_of(leaves)
     result = suppress(family, leaves, insiders=insiders)

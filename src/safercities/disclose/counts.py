@@ -128,6 +128,7 @@ def protect(
     family = base.family(part.tables)
     minimum = least(family)
     _check_rules(part, spec, base, minimum, earlier)
+    _check_codes(part, base, earlier)
     last = earlier[-1] if earlier else None
     effective = base.counts if last is None else revised(base, last)
     room = Room.of(base, effective, earlier, [base.table(one) for one in part.known])
@@ -184,6 +185,32 @@ def _check_rules(part: PlannedPeriod, spec: PublishSpec, base: Base, minimum: In
         if entry.method != spec.method or not alike.all():
             said: dict[str, Any] = {"source": part.source, "period": str(part.period)}
             raise SafercitiesError(problem("publish-rules-changed", file="observatory.toml", column="publish", **said))
+
+
+def _check_codes(part: PlannedPeriod, base: Base, earlier: Sequence[Entry]) -> None:
+    """A period is published again by the places and codes of before, and more perhaps.
+
+    Under new names small counts would be new ones, and not shown: totals would lack them, by which they would be known.
+    """
+    for entry in earlier:
+        if gone := [name for name in _named(entry.frame, entry.effective) if name not in set(_named(Frame.of(base)))]:
+            said: dict[str, Any] = {"source": part.source, "period": str(part.period), "names": ", ".join(gone[:10])}
+            raise SafercitiesError(problem("publish-codes-gone", file="observatory.toml", **said))
+
+
+def _named(frame: Frame, counts: Ints | None = None) -> list[str]:
+    """Places, dimensions' codes of a frame; with counts those only that have cases."""
+    cells = np.ones(frame.shape) if counts is None else counts[: int(np.prod(frame.shape))].reshape(frame.shape)
+    zones = cells.sum(axis=tuple(axis for axis in range(cells.ndim) if axis != 1)) > 0
+    found = [
+        f"{level} {codes[one]}"
+        for level, codes, at in zip(frame.levels, frame.codes, frame.at, strict=True)
+        for one in np.unique(at[zones]).tolist()
+    ]
+    for axis, (name, codes) in enumerate(frame.axes, start=2):
+        some = cells.sum(axis=tuple(other for other in range(cells.ndim) if other != axis)) > 0
+        found += [f"{name} {codes[one]}" for one in np.flatnonzero(some).tolist()]
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------ revised counts

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 #: Rounds of questions to all open targets together, after which each is asked by itself, or called open.
 ROUNDS = 60
-#: Up to so many entries of all insiders' programs together, the limits of each insider are found.
-EACH = 4_000_000
+#: The same for an insider, who is one of many.
+INSIDER_ROUNDS = 8
+#: Pairs of points that are mixed for an insider, at most.
+PAIRS = 60
 #: Rounds end where one closes less than this share of the open targets.
 STALL = 0.01
 
@@ -58,6 +60,7 @@ class Points:
     whole: bool
     _leaves: list[Floats] = field(default_factory=list)
     _values: list[Floats] = field(default_factory=list)
+    _stacked: tuple[Floats, Floats] | None = None
 
     def __len__(self) -> int:
         return len(self._leaves)
@@ -69,6 +72,18 @@ class Points:
         """One more point."""
         self._leaves.append(leaves)
         self._values.append(np.asarray(self.targets @ leaves))
+        self._stacked = None
+
+    def value(self, target: int) -> float:
+        """Of the first point."""
+        return float(self._values[0][target])
+
+    @property
+    def _all(self) -> tuple[Floats, Floats]:
+        """Leaves and target values of all points, a row a point."""
+        if self._stacked is None:
+            self._stacked = np.array(self._leaves), np.array(self._values)
+        return self._stacked
 
     def width(self, insider: Insider | None = None) -> Ints:
         """How far apart the points lie in each target, as whole numbers between them; −1 without a point."""
@@ -77,7 +92,10 @@ class Points:
 
     def reach(self, insider: Insider | None = None) -> tuple[Ints, Ints]:
         """Least and greatest whole number in each target, of all points or those that agree with an insider."""
-        values = np.array(self._values) if insider is None else self._with_case(insider)
+        if not self._leaves:
+            values = np.zeros((0, self.targets.shape[0]))
+        else:
+            values = self._all[1] if insider is None else self._with_case(insider)
         if not len(values):
             return np.zeros(self.targets.shape[0], dtype=np.int64), np.full(self.targets.shape[0], -1)
         low, high = values.min(axis=0), values.max(axis=0)
@@ -85,13 +103,16 @@ class Points:
 
     def _with_case(self, insider: Insider) -> Floats:
         """Target values of the points that agree with an insider: with one case in her leaf, or more."""
-        at = np.array([one[insider.leaf] for one in self._leaves])
-        values = np.array(self._values)
+        leaves, values = self._all
+        at = leaves[:, insider.leaf]
         fits = np.abs(at - 1) < TOLERANCE if insider.alone else at > 1 - TOLERANCE
         if self.whole:
             return values[fits]
         above, below = np.flatnonzero(at > 1 + TOLERANCE), np.flatnonzero(at < 1 - TOLERANCE)
-        up, down = np.repeat(above, len(below)), np.tile(below, len(above))
+        pairs = np.arange(len(above) * len(below))
+        if len(pairs) > PAIRS:  # some will do
+            pairs = pairs[:: -(-len(pairs) // PAIRS)]
+        up, down = above[pairs // max(len(below), 1)], below[pairs % max(len(below), 1)]
         share = ((1 - at[down]) / (at[up] - at[down]))[:, None]  # of the upper one, where exactly one case lies between
         return np.concatenate([values[fits], share * values[up] + (1 - share) * values[down]])
 
@@ -191,7 +212,7 @@ class Prover:
         asked = [program(knowledge, interior=self.large)]
         if self.large:
             asked.append(program(self._near(knowledge), interior=True))
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS if insider is None else INSIDER_ROUNDS):
             for x in _minima(asked, [self._direction(left) for _ in asked]):
                 self._take(x)
             before, left = left, self._open(insider)
@@ -252,10 +273,10 @@ class Prover:
     # -- insiders --------------------------------------------------------------------------------------------------
 
     def _insiders(self, insiders: Sequence[Insider]) -> list[Opening]:
-        """The limits that each insider is left with; in a large system only what she can add and take away."""
+        """The limits that each insider is left with; with many leaves only what she can add and take away."""
         if not insiders or not self.targets.shape[0]:
             return []
-        if len(insiders) * self.knowledge.matrix.nnz > EACH:
+        if not self.whole:
             return self._sums(insiders)
         found: list[Opening] = []
         for insider in insiders:
@@ -284,7 +305,7 @@ class Prover:
                 continue
             for one in at[tree(leaf)].tolist():
                 if self._single[one] != insider.leaf:
-                    value = round(float(self.points._values[0][one])) if len(self.points) else 0
+                    value = round(self.points.value(one)) if len(self.points) else 0
                     found.append(Opening(one, value, value, insider, exact=True))
         return found
 

@@ -102,8 +102,19 @@ def protected_source(
         acts=source.acts,
         today=source.today,
         rejected=source.rejected,
-        judged={base.period: (source.complete(base.period), source.covered_part(base.period)) for base in bases},
+        judged={base.period: _judged(source, base.period) for base in bases},
     )
+
+
+def _judged(source: CountsSource, period: Period) -> tuple[bool, Period | None]:
+    """Whether a period is complete, and the part of it that rates are made over.
+
+    Where nobody said what the source covers, the covered part of a period begins on the day of its first case: a rate
+    over it would tell that day.
+    """
+    if source.covers_declared:
+        return source.complete(period), source.covered_part(period)
+    return (True, period) if source.complete(period) else (False, None)
 
 
 def _name(axis: object) -> str:
@@ -117,17 +128,33 @@ def _shown(info: DimensionInfo, table: pa.Table, declared: Collection[str] | Non
     return replace(info, codes=codes, labels={code: text for code, text in info.labels.items() if code in codes})
 
 
-def without_rare(source: CountsSource, minimum: int, declared: Mapping[str, Collection[str]]) -> CountsSource:
-    """The source with codes that would say too much made `_U`: only seen, not named, and in few cases of all periods.
+def within_covers(source: CountsSource) -> CountsSource:
+    """The source without cases outside the period that it is said to cover; as it is where nothing is said.
 
-    Where tables are protected by withholding, a row that is withheld still says that its code was seen.
+    Periods, and rates of the covered part of a period, would be there or not by such cases, however few.
+
+    Examples
+    --------
+    >>> import datetime
+    >>> when = [datetime.datetime(1969, 12, 31), datetime.datetime(1970, 5, 1)]
+    >>> table = pa.table({"when": pa.array(when, pa.timestamp("us")), "n": [1, 7]})
+    >>> source = CountsSource("police", "Police", table, "victims", "day", Period.parse("1970"), True, {})
+    >>> [str(one) for one in source.periods("year")], [str(one) for one in within_covers(source).periods("year")]
+    (['1969', '1970'], ['1970'])
+    """
+    if not source.covers_declared:
+        return source
+    inside = (source.days >= np.datetime64(source.covers.start)) & (source.days <= np.datetime64(source.covers.end))
+    return replace(source, table=source.table.filter(pa.array(inside, pa.bool_())))
+
+
+def without_codes(source: CountsSource, hidden: Mapping[str, Collection[str]]) -> CountsSource:
+    """The source with some codes of its dimensions made `_U`, as if it did not have them.
 
     Parameters
     ----------
-    minimum
-        Codes of fewer cases than this are few.
-    declared
-        Dimension → codes that observatory.toml names (`declared_codes`).
+    hidden
+        Dimension → codes.
 
     Examples
     --------
@@ -135,22 +162,18 @@ def without_rare(source: CountsSource, minimum: int, declared: Mapping[str, Coll
     >>> info = DimensionInfo("means", "Means", "event", ("gun", "poison"))
     >>> years = Period.parse("1970")
     >>> source = CountsSource("police", "Police", table, "victims", "day", years, True, {"means": info})
-    >>> found = without_rare(source, 5, {})
+    >>> found = without_codes(source, {"means": ["poison"]})
     >>> found.table.column("means").to_pylist(), found.dimensions["means"].codes
     (['gun', '_U'], ('gun',))
     """
     table, infos = source.table, dict(source.dimensions)
-    amounts = pc.fill_null(table.column("n"), 0).to_numpy()
-    for name, info in source.dimensions.items():
-        coded = pc.fill_null(table.column(name).cast(pa.string()), UNKNOWN).combine_chunks().dictionary_encode()
-        seen, at = coded.dictionary.to_pylist(), coded.indices.to_numpy(zero_copy_only=False)
-        cases = np.zeros(len(seen), dtype=np.int64)
-        np.add.at(cases, at, amounts)
-        often = {code for code, n in zip(seen, cases.tolist(), strict=True) if n >= minimum}
-        kept = {*often, *declared.get(name, ())}
-        replaced = pa.array([code if code in kept else UNKNOWN for code in seen], pa.string())
-        table = table.set_column(table.column_names.index(name), name, replaced.take(pa.array(at)))
-        infos[name] = replace(info, codes=tuple(code for code in info.codes if code in kept))
+    for name, codes in hidden.items():
+        column = table.column(name).cast(pa.string())
+        gone = pc.fill_null(pc.is_in(column, pa.array(list(codes), pa.string())), False)
+        table = table.set_column(table.column_names.index(name), name, pc.if_else(gone, UNKNOWN, column))
+        kept = tuple(code for code in infos[name].codes if code not in codes)
+        labels = {code: text for code, text in infos[name].labels.items() if code not in codes}
+        infos[name] = replace(infos[name], codes=kept, labels=labels)
     return replace(source, table=table, dimensions=infos)
 
 

@@ -223,7 +223,5 @@ class _Work:
         except Infeasible:
             label = self.family.label(openings[0].target)
             raise SafercitiesError(problem("protect-impossible", cell=label)) from None
-        if (kept == published).all():
-            raise SafercitiesError(problem("protect-endless", rounds=1))
-        self.points += points
+        self.points += points  # where nothing more is withheld, these show that nothing more need be
         return kept

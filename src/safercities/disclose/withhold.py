@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 from safercities.disclose.counts import Guarded
 from safercities.disclose.depends import shown
 from safercities.disclose.solver import Mask
+from safercities.model.dimensions import TOTAL, UNKNOWN
 from safercities.model.estimates import MEASURES, Estimates
+from safercities.model.periods import Period
 
 #: Statistics that are made of many cells: where they are withheld there is no row, as there is none where they cannot
 #: be made.
@@ -82,6 +84,68 @@ def without_hidden(estimates: Estimates, sources: Sequence[str]) -> Estimates:
     there = set(zip(free.column("source").to_pylist(), free.column("indicator").to_pylist(), strict=True))
     pairs = zip(table.column("source").to_pylist(), table.column("indicator").to_pylist(), strict=True)
     return Estimates(table.filter(pa.array([a not in sources or (a, b) in there for a, b in pairs], pa.bool_())))
+
+
+def without_ends(estimates: Estimates, sources: Sequence[str]) -> Estimates:
+    """Without the first and the last periods of which no case is published, of sources that nobody said the cover of.
+
+    Their periods go from the first case to the last: that an empty one is there would say that it has cases.
+    """
+    table, keep = estimates.table, np.ones(len(estimates), dtype=bool)
+    names, periods = table.column("source").to_pylist(), table.column("period").to_pylist()
+    some = pc.and_(pc.equal(table.column("conf_status"), "F"), pc.greater(table.column("value"), 0)).to_pylist()
+    for name in sources:
+        there = [Period.parse(one) for one, its, yes in zip(periods, names, some, strict=True) if its == name and yes]
+        first, last = min(there, default=None), max(there, default=None)
+        for at in np.flatnonzero([its == name for its in names]).tolist():
+            keep[at] = first is not None and last is not None and first <= Period.parse(periods[at]) <= last
+    return Estimates(table.filter(pa.array(keep)))
+
+
+def hidden_codes(guarded: Sequence[Guarded], named: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    """Dimension → codes of a source that nobody named, and of which no table publishes a case. Empty with rounding.
+
+    Parameters
+    ----------
+    named
+        Dimension → codes that may be seen in any case.
+    """
+    seen: dict[str, set[str]] = {}
+    there: dict[str, dict[str, None]] = {}
+    for one in guarded:
+        if one.published is None:
+            return {}
+        told = one.published & (one.family.counts(one.effective) > 0)
+        for number, table in enumerate(one.part.tables):
+            if not table.shown:
+                continue
+            codes = one.base.codes(table)
+            at = one.family.at[number].reshape([len(along) for along in codes])
+            free = (at >= 0) & told[np.maximum(at, 0)]
+            for axis, name in enumerate(table.dimensions, start=bool(table.level)):
+                yes = free.any(axis=tuple(other for other in range(free.ndim) if other != axis))
+                there.setdefault(name, {}).update(dict.fromkeys(codes[axis]))
+                seen.setdefault(name, set()).update(np.array(codes[axis])[yes].tolist())
+    found = {
+        name: [code for code in codes if code != UNKNOWN and code not in seen[name] and code not in named.get(name, ())]
+        for name, codes in there.items()
+    }
+    return {name: codes for name, codes in found.items() if codes}
+
+
+def without_lone_codes(estimates: Estimates) -> Estimates:
+    """Estimates of a survey without codes of which a wave publishes nothing: its rows have the codes of its answers.
+
+    That they are there, although withheld, would say that somebody was interviewed who has that code.
+    """
+    table, keep = estimates.table, np.ones(len(estimates), dtype=bool)
+    waves = list(zip(*(table.column(name).to_pylist() for name in ("source", "period")), strict=True))
+    free = [status == "F" for status in table.column("conf_status").to_pylist()]
+    for name in estimates.dimensions:
+        keys = list(zip(waves, table.column(name).to_pylist(), strict=True))
+        told = {key for key, yes in zip(keys, free, strict=True) if yes}
+        keep &= np.array([key in told or key[1] == TOTAL for key in keys], dtype=bool)
+    return Estimates(table.filter(pa.array(keep)))
 
 
 def _lacking(estimates: Estimates, grid: Estimates) -> Estimates:
