@@ -258,6 +258,18 @@ def test_a_correction_shows_large_changes_and_no_small_ones(tmp_path: Path, meth
     assert found.manifest.reason == "late reports"
 
 
+def test_a_correction_of_many_small_changes_is_refused_rather_than_wrong(tmp_path: Path) -> None:
+    folder = city(tmp_path)
+    first = published(tmp_path)
+    with (folder / "robberies.csv").open("a") as file:
+        for where in ("0.5,0.5", "1.5,0.5", "0.5,1.5", "1.5,1.5"):
+            file.write("".join(f"2024-05-05,{where},{sex}\n" * 3 for sex in ("woman", "man")))
+    with pytest.raises(SafercitiesError) as caught:
+        published(tmp_path, date(2025, 5, 1), supersedes=first.folder.name, reason="late reports")
+    assert code(caught) == ["publish-correction-scattered"]
+    assert [path.name for path in (folder / "releases").iterdir() if not path.name.startswith(".")] == ["2024-1"]
+
+
 def test_a_correction_without_the_journal_is_refused(tmp_path: Path) -> None:
     folder = city(tmp_path)
     first = published(tmp_path)

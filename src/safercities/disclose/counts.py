@@ -29,6 +29,10 @@ from safercities.places.hierarchy import Hierarchy
 Ints = NDArray[np.int64]
 
 
+#: How far a cell of a correction may be from the true count, as a share of it, because small changes are not shown.
+FAR = 0.05
+
+
 @dataclass(frozen=True, eq=False)
 class Guarded:
     """One source and period, protected.
@@ -131,6 +135,7 @@ def protect(
     _check_codes(part, base, earlier)
     last = earlier[-1] if earlier else None
     effective = base.counts if last is None else revised(base, last)
+    _check_close(part, family, base.counts, effective, minimum)
     room = Room.of(base, effective, earlier, [base.table(one) for one in part.known])
     insiders = tuple(insiders_of(effective, singletons=spec.singletons)) if spec.insider else ()
     private = attributes(base, family, part.tables, effective, spec.attributes)
@@ -244,6 +249,17 @@ def revised(base: Base, before: Entry) -> Ints:
     fresh = (of < 0) & ~_far(base.counts, np.zeros_like(base.counts), most)
     found[fresh] = 0
     return found
+
+
+def _check_close(part: PlannedPeriod, family: Family, true: Ints, effective: Ints, minimum: Ints) -> None:
+    """Refuse a correction of many small changes: none can be shown, and together they would make tables wrong."""
+    cells, shown = family.counts(true), family.counts(effective)
+    most = np.maximum(2 * int(minimum.max(initial=1)), FAR * cells)
+    for cell in np.flatnonzero(np.abs(cells - shown) > most)[:1].tolist():
+        table = family.tables[family.first[cell][0]].name
+        raise SafercitiesError(
+            problem("publish-correction-scattered", source=part.source, period=str(part.period), table=table)
+        )
 
 
 def _far(new: Ints, old: Ints, k: Ints) -> Mask:
