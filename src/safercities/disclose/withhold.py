@@ -22,6 +22,11 @@ _ADJUSTED = ("directly standardised", "empirical Bayes")
 _KEPT = ("level", "unit", "method", "source")
 
 
+_KEY = ("indicator", "version", "place", "period", "source", "unit", "method")
+#: The code of what has none of its own.
+OTHER = "_O"
+
+
 def planned(estimates: Estimates, guarded: Sequence[Guarded]) -> Estimates:
     """The rows that are to be published: those behind others, and of breakdowns that were refused, are left out."""
     keep = np.zeros(len(estimates), dtype=bool)
@@ -136,16 +141,26 @@ def hidden_codes(guarded: Sequence[Guarded], named: Mapping[str, Collection[str]
 def without_lone_codes(estimates: Estimates) -> Estimates:
     """Estimates of a survey without codes of which a wave publishes nothing: its rows have the codes of its answers.
 
-    That they are there, although withheld, would say that somebody was interviewed who has that code.
+    That they are there, although withheld, would say that somebody was interviewed who has that code. Their rows become
+    one withheld row of `_U`, so that nobody takes the codes that are left for everybody.
     """
-    table, keep = estimates.table, np.ones(len(estimates), dtype=bool)
+    table, rows = estimates.table, len(estimates)
     waves = list(zip(*(table.column(name).to_pylist() for name in ("source", "period")), strict=True))
     free = [status == "F" for status in table.column("conf_status").to_pylist()]
     for name in estimates.dimensions:
-        keys = list(zip(waves, table.column(name).to_pylist(), strict=True))
-        told = {key for key, yes in zip(keys, free, strict=True) if yes}
-        keep &= np.array([key in told or key[1] == TOTAL for key in keys], dtype=bool)
-    return Estimates(table.filter(pa.array(keep)))
+        codes = table.column(name).to_pylist()
+        told = {(*wave, code) for wave, code, yes in zip(waves, codes, free, strict=True) if yes}
+        merged = [
+            code if code == TOTAL or (*wave, code) in told else UNKNOWN if (*wave, UNKNOWN) not in told else OTHER
+            for wave, code in zip(waves, codes, strict=True)
+        ]
+        table = _set(table, name, pa.array(merged, pa.string()))
+    keys = zip(*(table.column(name).to_pylist() for name in (*_KEY, *estimates.dimensions)), strict=True)
+    first: dict[tuple[object, ...], int] = {}
+    for row, key in enumerate(keys):
+        if key not in first or free[row]:
+            first[key] = row
+    return Estimates(table.take(pa.array(sorted(first.values()), pa.int64())) if rows else table)
 
 
 def _lacking(estimates: Estimates, grid: Estimates) -> Estimates:
