@@ -149,7 +149,8 @@ def test_nothing_of_the_machine_is_in_it(releases, store, tmp_path):
     import zipfile
 
     folder = write_release(content(), releases, store)
-    words = [str(tmp_path).encode(), str(Path.home()).encode() if len(str(Path.home())) > 5 else b"/home/", b"/work/"]
+    home = str(Path.home()) if len(str(Path.home())) > 5 else "/home/"
+    words = [str(one).encode() for one in (tmp_path, home, Path.cwd())]
     words += [os.uname().nodename.encode()] if hasattr(os, "uname") else []
     data = everything(folder)
     with zipfile.ZipFile(io.BytesIO(data["tables.xlsx"])) as workbook:
