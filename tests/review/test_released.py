@@ -25,6 +25,7 @@ from safercities.publishing import publish
 from safercities.release.store import KeyStore
 from safercities.review.build import render
 from safercities.review.released import Release, Released, last_of_each
+from safercities.review.rows import Number
 
 DAY = date(2025, 3, 1)
 EMPTY = ("value", "lower", "upper", "n", "n_positive", "quality", "denominator")
@@ -164,3 +165,9 @@ def test_where_nothing_was_published_the_command_says_what_to_do(tmp_path: Path)
     done = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1, done.stderr
     assert json.loads(done.stdout)["problems"][0]["code"] == "review-no-release"
+
+
+def test_a_published_survey_says_that_at_least_so_many_were_interviewed():
+    row = dict.fromkeys(("value", "lower", "upper", "level", "n", "n_positive", "denominator", "unit", "method"))
+    row |= dict.fromkeys(("quality", "verdict", "scheme"), "") | {"value": 5.0, "n": 2000}
+    assert [Number.from_row(row | {"conf_status": one}).published for one in ("F", "N", None)] == [True, False, False]

@@ -40,6 +40,7 @@ class Number:
     verdict: str = ""  # of the publication rules: publish, warn, withhold; empty where no rule applies
     scheme: str = ""
     n: int | None = None  # respondents, or audited points
+    published: bool = False  # of a release: n of a survey is then the lower edge of its band
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Number:
@@ -55,6 +56,7 @@ class Number:
             row["unit"] or "", row["method"] or "",
             tuple(flag for flag in flags if not (withheld and flag == TELLING)), withheld,
             row["verdict"] or "", row["scheme"] or "", None if confidential else row["n"],
+            row["conf_status"] == "F",
         )  # fmt: skip
 
     @property

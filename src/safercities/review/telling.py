@@ -198,7 +198,7 @@ class Telling:
         values = {
             "label": label,
             "value": self.value(number),
-            "n": self.texts.number(number.n or 0),
+            "n": ("≥ " if number.published else "") + self.texts.number(number.n or 0),
             "period": self.texts.period(series.period),
         }
         if interval := self.interval(number):
