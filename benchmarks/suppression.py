@@ -85,6 +85,7 @@ def prove(case: Case, seed: int, pattern: Path) -> dict[str, Any]:
     Proved wide enough is every withheld cell that may be below k for all that an attacker knows: they all look alike.
     """
     from safercities.disclose.knowledge import Knowledge
+    from safercities.disclose.marginal import Marginal
     from safercities.disclose.prove import Prover
     from safercities.disclose.suppress import default_width
 
@@ -93,15 +94,17 @@ def prove(case: Case, seed: int, pattern: Path) -> dict[str, Any]:
     start = time.perf_counter()
     at, targets = np.flatnonzero(published), family.matrix[withheld]
     known = Knowledge.of(family.leaves).plus(family.matrix[at], total[at].astype(float))
-    prover = Prover(known, targets, default_width(family.minimum)[withheld], truth=counts)
+    width = default_width(family.minimum)
+    cells = Marginal(family, counts, width, published)
+    prover = Prover(known, targets, width[withheld], truth=counts, cells=cells if cells.fewer else None)
     openings = prover.openings()
     spent = time.perf_counter() - start
     small = (total < family.minimum)[withheld]
     narrow = [one for one in openings if small[one.target]]
     like = sum(not small[one.target] and one.lower < MINIMUM for one in openings)
-    width = int(prover.points.width()[small].min())
+    least = int(prover.points.width()[small].min())
     exactly = sum(one.lower == one.upper for one in narrow)
-    return {"proof": spent, "narrow": len(narrow), "pinned": exactly, "like": like, "width": width}
+    return {"proof": spent, "narrow": len(narrow), "pinned": exactly, "like": like, "width": least}
 
 
 def peer(method: str, case: Case, seed: int, pattern: Path) -> dict[str, Any]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date, datetime
 from enum import StrEnum
-from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safercities.model.errors import Problem, SafercitiesError, Severity, problem, refused
+from safercities import terminal
+from safercities.model.errors import Severity
 
 if TYPE_CHECKING:
     from safercities.indicators.numerators import Material
@@ -61,17 +59,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable o
 
 def main() -> None:
     """Run the command line; the exit code is 0 for ok, 1 where the data are wrong, 2 where the call is wrong."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a name may hold letters that the terminal's encoding lacks
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        app()
-    except KeyboardInterrupt:
-        _say("Stopped. What was there before is unchanged.")
-        sys.exit(130)
-    except OSError as error:  # standard output is a file on a full disk
-        _say(f"error: {refused(error)}")
-        sys.exit(1)
+    terminal.run(app)
 
 
 @app.command()
@@ -85,12 +73,12 @@ def demo(
     """Build a synthetic city, measure and publish it, and open its review."""
     from safercities.demo.run import run
 
-    with _guarded(as_json), _progress(as_json) as progress:
-        result = run(folder, say=(lambda line: None) if as_json else _say, progress=progress)
+    with terminal.guarded(as_json), terminal.progress(as_json) as progress:
+        result = run(folder, say=(lambda line: None) if as_json else terminal.say, progress=progress)
     made = {"review": [str(path) for path in result.review], "release": str(result.release), "keys": str(result.keys)}
-    _done(as_json, {"folder": str(folder), **made, **result.counts})
+    terminal.done(as_json, {"folder": str(folder), **made, **result.counts})
     if open_ and not as_json:
-        _open(result.review[0])
+        terminal.browse(result.review[0])
 
 
 @app.command()
@@ -100,26 +88,26 @@ def init(
     """Begin an observatory: a commented observatory.toml to fill in."""
     from safercities.config import write_template
 
-    with _guarded(as_json):
+    with terminal.guarded(as_json):
         path = write_template(folder)
-    _done(as_json, {"written": str(path)}, f"{path} is written. Fill it in, then run: safercities check {folder}")
+    terminal.done(
+        as_json, {"written": str(path)}, f"{path} is written. Fill it in, then run: safercities check {folder}"
+    )
 
 
 @app.command()
 def check(folder: Folder, as_json: Json = False) -> None:
     """List what is wrong in the files: where, what, what to do."""
-    with _guarded(as_json), _progress(as_json) as progress:
+    with terminal.guarded(as_json), terminal.progress(as_json) as progress:
         observatory = _open_observatory(folder, progress)
         problems = observatory.check()
         rows = observatory.rows()
     bad = [p for p in problems if p.severity is Severity.ERROR]
     if as_json:
-        _print_json({"ok": not bad, "sources": rows, "problems": [_as_dict(p) for p in problems]})
+        terminal.print_json({"ok": not bad, "sources": rows, "problems": [terminal.as_dict(p) for p in problems]})
     else:
-        _print_problems(problems, sys.stdout)
-        for name, counts in rows.items():
-            print(f"{name}: {counts['read']:,} rows read = {counts['kept']:,} kept + {counts['rejected']:,} rejected")  # noqa: T201
-        print(_tally(problems))  # noqa: T201
+        terminal.print_problems(problems, sys.stdout)
+        print("\n".join([*terminal.of_sources(rows), terminal.tally(problems)]))  # noqa: T201
     raise typer.Exit(1 if bad else 0)
 
 
@@ -138,16 +126,16 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Write the numbers, with intervals, to DIR/build (private)."""
-    with _guarded(as_json), _progress(as_json) as progress:
+    with terminal.guarded(as_json), terminal.progress(as_json) as progress:
         observatory = _open_observatory(folder, progress)
         measured = observatory.build(*(indicator or ()))
         rows = observatory.rows()
     counts = {"estimates": len(measured.estimates), "folder": str(measured.folder), "sources": rows}
     if not as_json:
-        _print_problems([p for p in measured.problems if p.severity is not Severity.NOTE], sys.stderr)
-        for name, number in rows.items():
-            _say(f"{name}: {number['read']:,} rows read = {number['kept']:,} kept + {number['rejected']:,} rejected")
-    _done(
+        terminal.warn(measured.problems)
+        for line in terminal.of_sources(rows):
+            terminal.say(line)
+    terminal.done(
         as_json,
         counts,
         f"{len(measured.estimates):,} estimates in {measured.folder} (private: before disclosure control)",
@@ -164,11 +152,11 @@ def review(
     as_json: Json = False,
 ) -> None:
     """Measure, and write the State of Safety review (private)."""
-    with _guarded(as_json), _progress(as_json) as progress:
+    with terminal.guarded(as_json), terminal.progress(as_json) as progress:
         written = _open_observatory(folder, progress).review(published=published)
-    _done(as_json, {"written": [str(path) for path in written]}, "\n".join(map(str, written)))
+    terminal.done(as_json, {"written": [str(path) for path in written]}, "\n".join(map(str, written)))
     if open_:
-        _open(written[0])
+        terminal.browse(written[0])
 
 
 @app.command()
@@ -187,19 +175,21 @@ def publish(
     """Protect, attack and sign the numbers, and write them to DIR/releases."""
     from safercities.release import desk
 
-    with _guarded(as_json), _progress(as_json) as progress:
+    with terminal.guarded(as_json), terminal.progress(as_json) as progress:
         observatory = _open_observatory(folder, progress)
         on = day.date() if day else date.today()
         store, made = desk.first_keys(observatory.place.id, folder / "releases", on)
         if made:
-            _say(desk.advice(store))
+            terminal.say(desk.advice(store))
         found = observatory.publish(published=on, reason=reason, supersedes=supersedes)
     withheld = len(found.estimates.where(conf_status="N"))
     if not as_json:
-        _print_problems([p for p in found.problems if p.severity is not Severity.NOTE], sys.stderr)
+        terminal.warn(found.problems)
     counts = {"folder": str(found.folder), "estimates": len(found.estimates), "withheld": withheld}
-    counts |= {"identity": store.identity, "problems": [_as_dict(p) for p in found.problems]}
-    _done(as_json, counts, f"{len(found.estimates):,} estimates, {withheld:,} of them withheld, in {found.folder}")
+    counts |= {"identity": store.identity, "problems": [terminal.as_dict(p) for p in found.problems]}
+    terminal.done(
+        as_json, counts, f"{len(found.estimates):,} estimates, {withheld:,} of them withheld, in {found.folder}"
+    )
 
 
 @app.command()
@@ -230,10 +220,10 @@ def attack(
     from safercities.disclose import words
     from safercities.release.attacked import attack_releases
 
-    with _guarded(as_json), _progress(as_json) as progress:
+    with terminal.guarded(as_json), terminal.progress(as_json) as progress:
         report = attack_releases(releases, known=known, width=width, progress=progress)
     if as_json:
-        _print_json({"ok": not report.openings, **asdict(report)})
+        terminal.print_json({"ok": not report.openings, **asdict(report)})
     else:
         print("\n".join(words.told(report)))  # noqa: T201
     raise typer.Exit(1 if report.openings else 0)
@@ -253,14 +243,18 @@ def verify(
     """Verify releases: signatures, hashes, content, and that none is missing."""
     from safercities.release import desk
 
-    with _guarded(as_json):
+    with terminal.guarded(as_json):
         checked = desk.verified(release, identity=identity)
         rows = desk.told(checked)
     warnings = list(dict.fromkeys(p for each in checked.releases for p in each.warnings))
     if not as_json:
-        _print_problems(warnings, sys.stderr)
-    said: dict[str, object] = {"chain": checked.chain, "releases": rows, "problems": [_as_dict(p) for p in warnings]}
-    _done(as_json, said, "\n".join([*desk.sentences(rows), f"identity {rows[0]['identity']}: all of it holds"]))
+        terminal.print_problems(warnings, sys.stderr)
+    said: dict[str, object] = {
+        "chain": checked.chain,
+        "releases": rows,
+        "problems": [terminal.as_dict(p) for p in warnings],
+    }
+    terminal.done(as_json, said, "\n".join([*desk.sentences(rows), f"identity {rows[0]['identity']}: all of it holds"]))
 
 
 @app.command()
@@ -274,11 +268,11 @@ def fetch(
     """Get the releases of others by their addresses, into DIR/private."""
     from safercities import federating
 
-    with _guarded(as_json), _progress(as_json) as progress:
+    with terminal.guarded(as_json), terminal.progress(as_json) as progress:
         found = federating.fetch(_open_observatory(folder, progress), *(sources or ()))
     rows = [{"file": str(one.path), "url": one.url, "at": one.at, "sha256": one.sha256} for one in found]
     lines = [f"{one.url}: {one.path}" for one in found]
-    _done(as_json, {"fetched": rows}, "\n".join(lines) or "No source has an address: nothing was to be got.")
+    terminal.done(as_json, {"fetched": rows}, "\n".join(lines) or "No source has an address: nothing was to be got.")
 
 
 keys = typer.Typer(help="Make, show, rotate and distrust the keys that sign releases.", no_args_is_help=True)
@@ -290,16 +284,16 @@ def keys_make(folder: Folder, as_json: Json = False) -> None:
     """Make a root key and a first signing key."""
     from safercities.release import desk
 
-    with _guarded(as_json):
+    with terminal.guarded(as_json):
         store = _keys(folder)
         store.make(date.today())
-    _done(as_json, {"folder": str(store.folder), "identity": store.identity}, desk.advice(store))
+    terminal.done(as_json, {"folder": str(store.folder), "identity": store.identity}, desk.advice(store))
 
 
 @keys.command("show")
 def keys_show(folder: Folder, as_json: Json = False) -> None:
     """Show the identity, where the keys are, and which of them may sign."""
-    with _guarded(as_json):
+    with terminal.guarded(as_json):
         _show_keys(_keys(folder), as_json)
 
 
@@ -313,7 +307,7 @@ def keys_rotate(
     as_json: Json = False,
 ) -> None:
     """Make a new signing key; the one in use signs that day for the last time."""
-    with _guarded(as_json):
+    with terminal.guarded(as_json):
         store = _keys(folder)
         store.rotate(day.date() if day else date.today())
         _show_keys(store, as_json)
@@ -333,7 +327,7 @@ def keys_distrust(
     as_json: Json = False,
 ) -> None:
     """Say that a signing key is not to be believed from a day on."""
-    with _guarded(as_json):
+    with terminal.guarded(as_json):
         store = _keys(folder)
         store.distrust(fingerprint, day.date(), reason)
         _show_keys(store, as_json)
@@ -351,14 +345,14 @@ def indicators(
     from safercities.indicators import catalogue
 
     material = made_of.material if made_of else None
-    with _guarded(as_json):
+    with terminal.guarded(as_json):
         if code is None:
             entries = [entry for entry in catalogue.catalogue().values() if material in (None, entry.on().made_of)]
             text = catalogue.listing(material)
         else:
             entries, text = [catalogue.indicator(code)], catalogue.explain(catalogue.indicator(code))
     if as_json:
-        _print_json(
+        terminal.print_json(
             [entry.model_dump(mode="json") for entry in entries] if code is None else entries[0].model_dump(mode="json")
         )
     else:
@@ -370,10 +364,10 @@ def version(as_json: Json = False) -> None:
     """Print the version."""
     from safercities import __version__
 
-    _done(as_json, {"version": __version__}, __version__)
+    terminal.done(as_json, {"version": __version__}, __version__)
 
 
-# -- how commands speak ------------------------------------------------------------------------------------------------
+# -- what several commands do ------------------------------------------------------------------------------------------
 
 
 def _open_observatory(folder: Path, progress: Callable[[str, int, int], None]) -> Observatory:
@@ -397,97 +391,4 @@ def _show_keys(store: KeyStore, as_json: bool) -> None:
     rows = desk.keys_told(ledger, date.today())
     said: dict[str, object] = {"folder": str(store.folder), "identity": ledger.identity, "keys": rows}
     lines = [f"identity {ledger.identity}", f"in {store.folder}", *desk.keys_sentences(rows)]
-    _done(as_json, said, "\n".join(lines))
-
-
-@contextmanager
-def _guarded(as_json: bool) -> Iterator[None]:
-    """Turn the data's faults into a list on standard error and the right exit code."""
-    try:
-        yield
-    except SafercitiesError as error:
-        raise _stop(as_json, error) from None
-    except KeyboardInterrupt:  # here, for typer would leave without a word
-        _say("Stopped. What was there before is unchanged.")
-        raise typer.Exit(130) from None
-    except MemoryError:
-        raise _stop(as_json, SafercitiesError(problem("memory-short"))) from None
-    except UnicodeEncodeError:
-        raise _stop(as_json, SafercitiesError(problem("letters-unknown"))) from None
-    except BrokenPipeError:  # whoever read our output has gone: no fault of the data
-        raise
-    except OSError as error:
-        raise _stop(as_json, SafercitiesError(refused(error))) from None
-
-
-def _stop(as_json: bool, error: SafercitiesError) -> typer.Exit:
-    """Say what is wrong; gives the way out with its exit code."""
-    if as_json:
-        _print_json({"ok": False, "problems": [_as_dict(p) for p in error.problems]})
-    else:
-        _print_problems(error.problems, sys.stderr)
-    return typer.Exit(error.exit_code)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on a terminal, nothing in a pipe."""
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda what, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("")
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=max(total, 1))
-
-
-def _tally(problems: Sequence[Problem]) -> str:
-    """How many problems of each severity, in words."""
-    counts = {kind: sum(p.severity is kind for p in problems) for kind in Severity}
-    words = [f"{number} {kind}{'' if number == 1 else 's'}" for kind, number in counts.items() if number]
-    return ", ".join(words) or "Nothing is wrong."
-
-
-def _print_problems(problems: Sequence[Problem], stream: Any) -> None:
-    for item in problems:
-        print(f"{item.severity}: {item}", file=stream)
-
-
-def _as_dict(item: Problem) -> dict[str, object]:
-    return {
-        "code": item.code,
-        "severity": str(item.severity),
-        "file": item.file,
-        "row": item.row,
-        "column": item.column,
-        "rows": item.rows,
-        "what": item.what,
-        "todo": item.todo,
-    }
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=1))  # noqa: T201
-
-
-def _done(as_json: bool, value: dict[str, object], text: str | None = None) -> None:
-    if as_json:
-        _print_json({"ok": True, **value})
-    elif text is not None:
-        print(text)  # noqa: T201
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)  # noqa: T201
-
-
-def _open(path: Path) -> None:
-    """Open a page in the browser where there is one; its address stands in the terminal either way."""
-    import webbrowser
-
-    address = path.resolve().as_uri()
-    print(address)  # noqa: T201
-    webbrowser.open(address)
+    terminal.done(as_json, said, "\n".join(lines))

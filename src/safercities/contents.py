@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from safercities.collect.spec import IncidentsSpec, SurveySpec
 from safercities.disclose.rounding import pooled
+from safercities.disclose.sisters import same_cases
 from safercities.model.dimensions import TOTAL, UNKNOWN
 from safercities.model.estimates import Estimates
 from safercities.model.periods import Period
@@ -156,6 +157,8 @@ def rules(
         told["width"] = spec.width
     if spec.addresses is not None:
         told["points"] = {"addresses": spec.addresses.least or spec.minimum_count}
+    if same := same_cases(guarded):
+        told["same_cases"] = same
     error = pooled("all tables", (each for one in guarded for each in one.errors))
     if error.cells >= ERROR_CELLS:
         told["error"] = {"mean absolute difference of a count": f"{error.mean:.1f}"}

@@ -165,6 +165,20 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only the user may read, whole or not at all."""
+    handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)  # 0600, whatever the umask
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
 def as_text(value: object) -> str:
     """A cell's text such that no spreadsheet runs it: a quote mark before what would begin a formula; numbers stay.
 

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safercities import checks, config, federating, files, measuring, outputs, reviewing
-from safercities.collect.spec import AuditsSpec, IncidentsSpec, PopulationSpec, ReleaseSpec, SurveySpec
-from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
+from safercities.collect.spec import AuditsSpec, IncidentsSpec, SurveySpec
+from safercities.inputs import Inputs
+from safercities.model.errors import Problem, SafercitiesError
 from safercities.model.estimates import Estimates
-from safercities.model.places import Place
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from safercities.collect.records import Collected, DimensionInfo
+    from safercities.collect.records import DimensionInfo
     from safercities.indicators.spec import Indicator
     from safercities.measure.counts import CountsSource
     from safercities.measure.surveys import SurveySource
-    from safercities.places.geographies import Geography
-    from safercities.places.hierarchy import Hierarchy
-    from safercities.places.locate import Located
-    from safercities.places.overlaps import Overlaps
-    from safercities.places.population import Population
     from safercities.publishing import Published
     from safercities.release.federate import Federation
     from safercities.review.data import ReviewData, SourceSummary
@@ -64,8 +59,8 @@ class Measured:
     problems: tuple[Problem, ...]
 
 
-class Observatory:
-    """One place's monitoring. Inputs are read once, when first needed.
+class Observatory(Inputs):
+    """One place's monitoring: its inputs, what is measured of them, and what is written.
 
     Parameters
     ----------
@@ -76,116 +71,11 @@ class Observatory:
     """
 
     def __init__(self, folder: Path, spec: config.ObservatorySpec, progress: Progress | None = None) -> None:
-        self.folder = folder
-        self.spec = spec
+        super().__init__(folder, spec)
         self.progress = progress or (lambda what, done, total: None)
 
     def __repr__(self) -> str:
         return f"<Observatory {self.spec.observatory.name}: {', '.join(self.spec.sources) or 'no sources'}>"
-
-    @property
-    def place(self) -> Place:
-        """The observatory's own place."""
-        about = self.spec.observatory
-        return Place(about.place, about.name, about.level)
-
-    # -- collect ---------------------------------------------------------------------------------------------------
-
-    def collect(self, name: str) -> Collected:
-        """Read one source into records.
-
-        Raises
-        ------
-        SafercitiesError
-            If the file as a whole cannot be used.
-        UsageError
-            If no source has that name, or it holds another observatory's releases: see `federation`.
-        """
-        if name not in self.spec.sources:
-            raise UsageError(problem("source-unknown", source=name, known=", ".join(self.spec.sources) or "none"))
-        if name not in self._collected:
-            self._collected[name] = self._collect(name)
-        return self._collected[name]
-
-    @cached_property
-    def _collected(self) -> dict[str, Collected]:
-        return {}
-
-    def _collect(self, name: str) -> Collected:
-        spec = self.spec.sources[name]
-        if isinstance(spec, PopulationSpec):
-            from safercities.collect.population import collect_population
-
-            return collect_population(name, spec, self.folder)
-        if isinstance(spec, SurveySpec):
-            from safercities.collect.survey import collect_survey
-
-            return collect_survey(name, spec, self.folder)
-        if isinstance(spec, AuditsSpec):
-            from safercities.collect.audits import collect_audits
-
-            return collect_audits(name, spec, self.folder)
-        if isinstance(spec, ReleaseSpec):
-            raise UsageError(problem("source-is-releases", source=name))
-        from safercities.collect.incidents import collect_incidents
-
-        return collect_incidents(name, spec, self.folder)
-
-    def named(self, kind: type) -> list[str]:
-        """Names of the sources of a kind."""
-        return [name for name, spec in self.spec.sources.items() if isinstance(spec, kind)]
-
-    # -- places ----------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def geographies(self) -> tuple[Geography, ...]:
-        """Every geography, in the order of `observatory.toml`, its places tied to their parents."""
-        from safercities.places.geographies import load_geography
-        from safercities.places.within import tie
-
-        specs = self.spec.geographies
-        loaded = [load_geography(spec, self.folder, default_parent=self.spec.observatory.place) for spec in specs]
-        return tuple(tie(loaded, specs))
-
-    @cached_property
-    def hierarchy(self) -> Hierarchy:
-        """All places as a tree, the observatory's own at the top."""
-        from safercities.places.hierarchy import Hierarchy
-
-        return Hierarchy([self.place, *(place for geography in self.geographies for place in geography.places)])
-
-    @cached_property
-    def overlaps(self) -> Overlaps:
-        """Which places of parallel geographies share ground; see `places.overlaps`."""
-        from safercities.places.overlaps import overlaps
-
-        return overlaps(self.geographies, self.hierarchy)
-
-    @cached_property
-    def population(self) -> Population | None:
-        """Who lives where, when; None where no source says it."""
-        names = self.named(PopulationSpec)
-        return self.population_of(*names) if names else None
-
-    def population_of(self, *names: str) -> Population:
-        """Who lives where, when, by some sources of population only."""
-        from safercities.places.population import Population
-
-        specs = {name: spec for name, spec in self.spec.sources.items() if isinstance(spec, PopulationSpec)}
-        parts = [self.collect(name) for name in names]
-        return Population.from_collected(parts, self.hierarchy, self.spec.observatory.place, specs)
-
-    def locate(self, name: str) -> Located:
-        """Give each record of a source its places."""
-        from safercities.places.locate import locate
-
-        if name not in self._located:
-            self._located[name] = locate(self.collect(name), self.geographies, self.hierarchy)
-        return self._located[name]
-
-    @cached_property
-    def _located(self) -> dict[str, Located]:
-        return {}
 
     @property
     def federation(self) -> Federation | None:
@@ -307,13 +197,6 @@ class Observatory:
             definition changed between them.
         """
         return measuring.changes(self, code, by, waves=waves)
-
-    @cached_property
-    def neighbours(self) -> Mapping[str, Sequence[str]]:
-        """Place → the places that touch it, in every geography."""
-        from safercities.places.within import neighbours
-
-        return {key: value for geography in self.geographies for key, value in neighbours(geography).items()}
 
     def counts_source(self, name: str) -> CountsSource:
         """A source of incidents as measuring takes it."""

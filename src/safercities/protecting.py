@@ -10,12 +10,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from safercities import config, federating, files, measuring
-from safercities.collect.spec import IncidentsSpec, SurveySpec
-from safercities.disclose import counts, gate, journal, point_level, sampled, withhold
+from safercities.collect.spec import AuditsSpec, IncidentsSpec, SurveySpec
+from safercities.disclose import audited, counts, gate, point_level, sampled, sisters, withhold
 from safercities.disclose.plan import Plan, PlannedPeriod, SourceFacts
 from safercities.disclose.plan import plan as plan_release
 from safercities.disclose.rebuild import declared_codes, protected_source, within_covers, without_codes
@@ -25,12 +24,12 @@ from safercities.model.periods import Period
 
 if TYPE_CHECKING:
     from safercities.disclose.counts import Guarded
-    from safercities.disclose.journal import Entry
     from safercities.disclose.point_level import PointLevel
     from safercities.indicators.spec import Indicator
     from safercities.measure.counts import CountsSource
     from safercities.observatory import Observatory
     from safercities.places.hierarchy import Hierarchy
+    from safercities.release.earlier import Earlier
     from safercities.release.store import KeyStore
     from safercities.release.verify import Verified
 
@@ -68,6 +67,7 @@ class Protection:
         self.problems: list[Problem] = []
         self.guarded: dict[str, list[Guarded]] = {}
         self.log: dict[str, Any] = {}
+        self.together: dict[tuple[str, Period], tuple[str, ...]] = {}
 
     # -- what is published ---------------------------------------------------------------------------------------------
 
@@ -93,14 +93,11 @@ class Protection:
         return dict(catalogue())
 
     @cached_property
-    def earlier(self) -> dict[str, set[tuple[str, Period]]]:
-        """Release id → source and period of everything in it."""
-        found: dict[str, set[tuple[str, Period]]] = {}
-        for each in self.chain:
-            table = read(each, self.keys).table
-            pairs = table.group_by(["source", "period"]).aggregate([]).to_pylist()
-            found[each.id] = {(row["source"], Period.parse(row["period"])) for row in pairs if row["source"]}
-        return found
+    def earlier(self) -> Earlier:
+        """What earlier releases hold."""
+        from safercities.release.earlier import Earlier
+
+        return Earlier(self.chain, self.keys, self.private / JOURNAL)
 
     def plan(self, supersedes: str | None) -> list[PlannedPeriod]:
         """What is to be published; errors of the plan end the run, all of them at once.
@@ -120,43 +117,46 @@ class Protection:
             [tuple(one) for one in measuring.breakdowns_of(self.observatory)],
             indicators=derived,
             standard=self.observatory.spec.measure.standard,
-            earlier=sorted(set().union(*self.earlier.values()), key=str),
+            earlier=self.earlier.everything,
             supersedes=supersedes is not None,
         )
         self.problems += found.problems
         if wrong := [one for one in found.problems if one.severity is Severity.ERROR]:
             raise SafercitiesError(wrong)
-        self._check_renamed(found.parts)
-        corrected = self.earlier.get(supersedes or "", set())
+        if self.observatory.federation is None:  # rows of members have names of their own
+            self.earlier.check_renamed(found.parts, self.observatory.spec.sources, config.FILE)
+        corrected = self.earlier.told.get(supersedes or "", set())
         wanted = [one for one in found.parts if not one.revision or (one.source, one.period) in corrected]
+        self.together = self._together(wanted)
         return [self._by_point(one) for one in wanted]
 
-    def _check_renamed(self, parts: Sequence[PlannedPeriod]) -> None:
-        """Refuse to publish what a source of another name, that is gone now, has published of the same days.
-
-        Its counts would be taken for those of other cases: the difference would be each case that came late.
-        """
-        before = {name for pairs in self.earlier.values() for name, _ in pairs}
-        gone = before - self.observatory.spec.sources.keys()
-        fresh = [one for one in parts if one.source not in before]
-        if not gone or not fresh or self.observatory.federation is not None:  # rows of members have names of their own
-            return
-        wrong: dict[Problem, None] = {}
-        for each in self.chain:
-            table = read(each, self.keys).table.group_by(["source", "indicator", "period"]).aggregate([])
-            for row in table.filter(pc.is_in(table.column("source"), pa.array(sorted(gone)))).to_pylist():
-                for one in fresh:
-                    codes = {its.indicator for its in one.tables if its.shown}
-                    if row["indicator"] in codes and one.period.overlaps(Period.parse(row["period"])):
-                        said: dict[str, Any] = {"source": one.source, "period": str(one.period), "old": row["source"]}
-                        wrong[problem("publish-source-renamed", file=config.FILE, column="sources", **said)] = None
-        if wrong:
-            raise SafercitiesError([*self.problems, *wrong])
+    def _together(self, parts: Sequence[PlannedPeriod]) -> dict[tuple[str, Period], tuple[str, ...]]:
+        """Source and period → the sources that hold the same cases then, this one among them."""
+        everything = [*((one.source, one.period) for one in parts), *self.earlier.everything]
+        kinds = {name: spec.kind for name, spec in self.observatory.spec.sources.items()}
+        kept = (IncidentsSpec, SurveySpec, AuditsSpec)
+        cases = {name: spec for name, spec in self.observatory.spec.sources.items() if isinstance(spec, kept)}
+        self.sisters = sisters.Sisters(
+            cases,
+            {name for name, _ in everything},
+            self.observatory.folder,
+            self.spec.same_cases,
+            lambda name: self.observatory.locate(name).collected.table,
+        )
+        return {(one.source, one.period): self.sisters.together(one, everything, kinds) for one in parts}
 
     def _of_source(self) -> dict[str, list[Indicator]]:
         found: dict[str, list[Indicator]] = {}
+        wanted = self.spec.sources
+        for name in wanted or []:
+            if name not in self.observatory.spec.sources:
+                said: dict[str, Any] = {"source": name, "known": ", ".join(self.observatory.spec.sources)}
+                raise SafercitiesError(
+                    problem("publish-source-nowhere", file=config.FILE, column="publish.sources", **said)
+                )
         for definitions, name in self.work:
-            found.setdefault(name, []).extend(definitions)
+            if wanted is None or name in wanted:
+                found.setdefault(name, []).extend(definitions)
         return found
 
     def _facts(self, name: str, indicators: Sequence[Indicator]) -> SourceFacts:
@@ -197,7 +197,7 @@ class Protection:
         return self.observatory.hierarchy if self.points is None else self.points.hierarchy
 
     def _by_point(self, part: PlannedPeriod) -> PlannedPeriod:
-        earlier = self._entries(part) if part.kind == "incidents" else []
+        earlier = self.earlier.entries([part.source], part.period) if part.kind == "incidents" else []
         planned, told = point_level.plan_points(part, self.spec, self.points, self.definitions, earlier)
         self.problems += told
         return planned
@@ -225,8 +225,8 @@ class Protection:
         """Protected estimates of the observatory's own sources, and what is made of them."""
         counted = [one for one in parts if one.kind == "incidents"]
         self.guarded = {}
-        for name in dict.fromkeys(one.source for one in counted):
-            self.guarded[name] = self._protect_source(name, [one for one in counted if one.source == name])
+        for names in self._groups(counted):
+            self.guarded |= self._protect_sources([one for one in counted if one.source in names])
         self._gate()
         made = [self._counts(), *self._sampled([one for one in parts if one.kind != "incidents"])]
         whole = Estimates.concat(made)
@@ -235,61 +235,61 @@ class Protection:
         wanted = [one.code for one in self.asked]
         return Estimates.concat([whole.where(indicator=wanted), withhold.blank(derived, without)]).sort()
 
-    def _protect_source(self, name: str, parts: Sequence[PlannedPeriod]) -> list[Guarded]:
-        """The periods of a source, protected.
+    def _groups(self, parts: Sequence[PlannedPeriod]) -> list[set[str]]:
+        """Sources, those together that hold the same cases in some period."""
+        groups: list[set[str]] = []
+        for one in parts:
+            mine = set(self.together[one.source, one.period])
+            joined = [group for group in groups if group & mine]
+            groups = [*(group for group in groups if group not in joined), mine.union(*joined)]
+        return groups
+
+    def _protect_sources(self, parts: Sequence[PlannedPeriod]) -> dict[str, list[Guarded]]:
+        """The periods of sources, protected; those with the same cases over one base.
 
         With suppression, codes that nobody named, and of which nothing is published, become `_U`, and all is protected
         again: that their rows are withheld would say that there are such cases. Who sees a code sees a number of it,
         so that it tells nothing more; any rule by the true counts would be one more sum that nobody reckoned with.
         """
+        clusters: dict[tuple[tuple[str, ...], Period], list[PlannedPeriod]] = {}
+        for part in parts:
+            clusters.setdefault((self.together[part.source, part.period], part.period), []).append(part)
         while True:
-            made = []
-            for done, part in enumerate(parts):
-                self.progress(f"protect {name}, {part.period}", done, len(parts))
-                made.append(self._protect(part))
-            named = self._declared(name)
-            for entry in (entry for part in parts for entry in self._entries(part)):
-                for axis, codes in entry.frame.axes:
-                    named[axis] = (*named.get(axis, ()), *codes)
-            hidden = withhold.hidden_codes(made, named)
+            found: dict[str, list[Guarded]] = {}
+            for done, ((names, period), its) in enumerate(clusters.items()):
+                self.progress(f"protect {', '.join(names)}, {period}", done, len(clusters))
+                for one in self._protect(its, names):
+                    found.setdefault(one.part.source, []).append(one)
+            every = list(dict.fromkeys(name for names, _ in clusters for name in names))
+            named: dict[str, tuple[str, ...]] = {}
+            entries = [one for names, period in clusters for one in self.earlier.entries(names, period)]
+            seen = [item for one in entries for item in one.frame.axes]
+            for axis, codes in (*(item for name in every for item in self._declared(name).items()), *seen):
+                named[axis] = (*named.get(axis, ()), *codes)
+            hidden = withhold.hidden_codes([one for its in found.values() for one in its], named)
             if not hidden:
-                return made
-            self._sources[name] = without_codes(self.source(name), hidden)
+                return found
+            for name in every:
+                mine = {axis: codes for axis, codes in hidden.items() if axis in self.source(name).dimensions}
+                self._sources[name] = without_codes(self.source(name), mine)
 
-    def _protect(self, part: PlannedPeriod) -> Guarded:
-        return counts.protect(
-            part,
-            self._pointed(part),
+    def _protect(self, parts: Sequence[PlannedPeriod], names: Sequence[str]) -> list[Guarded]:
+        """One period of a source, or of several that hold the same cases: `names`; `parts` are those published now."""
+        period, pointed = parts[0].period, {one.source: self._pointed(one) for one in parts}
+        sources, own = [pointed.get(name) or self.source(name) for name in names], self.observatory
+        source = self.sisters.joined(sources, period) if len(sources) > 1 else sources[0]
+        made = counts.protect(
+            sisters.whole_part(parts, source) if len(sources) > 1 else parts[0],
+            source,
             self.spec,
             hierarchy=self.hierarchy,
-            place=self.observatory.place.id,
+            place=own.place.id,
             indicators=self.definitions,
-            overlaps=self.observatory.overlaps
-            if self.points is None
-            else self.points.overlaps(self.observatory.overlaps),
+            overlaps=own.overlaps if self.points is None else self.points.overlaps(own.overlaps),
             secret=self.keys.secret(),
-            earlier=self._entries(part),
+            earlier=self.earlier.entries(names, period),
         )
-
-    def _entries(self, part: PlannedPeriod) -> list[Entry]:
-        """What the journal keeps of earlier releases of the same source and period.
-
-        Raises
-        ------
-        SafercitiesError
-            If it has nothing of one of them: then nothing can be proved.
-        """
-        found = []
-        for each in self.chain:
-            if (part.source, part.period) not in self.earlier[each.id]:
-                continue
-            kept = journal.read(self.private / JOURNAL, each.number, each.manifest.files["estimates.parquet"].sha256)
-            entry = journal.of_release(kept or (), part.source, str(part.period))
-            if entry is None:
-                said: dict[str, Any] = {"source": part.source, "period": str(part.period), "number": each.number}
-                raise SafercitiesError(problem("publish-journal-gone", file=str(each.path), **said))
-            found.append(entry)
-        return found
+        return sisters.split(made, parts, names) if len(sources) > 1 else [made]
 
     def _gate(self) -> None:
         """Attack all counts; whatever can be deduced shuts the gate.
@@ -300,7 +300,7 @@ class Protection:
             Names the tables. What could be deduced, and how, stands in the private log only.
         """
         wrong, told = [], []
-        for one in self.everything:
+        for one in dict.fromkeys(each.whole or each for each in self.everything):
             self.progress(f"attack {one.part.source}, {one.part.period}", 0, 0)
             found = gate.openings(one.room, one.target, one.insiders)
             if found:
@@ -355,7 +355,7 @@ class Protection:
 
     def _sampled(self, parts: Sequence[PlannedPeriod]) -> Iterator[Estimates]:
         """Protected estimates of surveys and audits; of waves that were published before what was published."""
-        kept = [one for one in parts if one.revision and one.kind == "survey"]
+        kept = [one for one in parts if one.revision]
         yield from map(self._kept, kept)
         fresh = [one for one in parts if one not in kept]
         for name in dict.fromkeys(one.source for one in fresh):
@@ -365,7 +365,14 @@ class Protection:
             made = measuring.carry_out(self.observatory, work, sampled.breakdowns(mine))
             made = sampled.planned(made, mine, self.observatory.hierarchy, self.observatory.place.id)
             least = sampled.least(made, self.spec, self.definitions)
-            yield sampled.protect_audits(made, least) if mine[0].kind == "audits" else self._survey(name, made, least)
+            yield self._audits(mine, made, least) if mine[0].kind == "audits" else self._survey(name, made, least)
+
+    def _audits(self, parts: Sequence[PlannedPeriod], made: Estimates, least: counts.Ints) -> Estimates:
+        own = self.observatory
+        where: dict[str, Any] = {"hierarchy": own.hierarchy, "place": own.place.id, "overlaps": own.overlaps}
+        return audited.protect_audits(
+            made, least, parts, own.locate(parts[0].source), self.spec, indicators=self.definitions, **where
+        )
 
     def _survey(self, name: str, made: Estimates, least: counts.Ints) -> Estimates:
         from safercities.disclose.surveys import protect_survey
@@ -375,11 +382,10 @@ class Protection:
         return withhold.without_lone_codes(found.estimates)
 
     def _kept(self, part: PlannedPeriod) -> Estimates:
-        """The rows of a wave as they were published last: two sets of them would differ by the interviews corrected."""
+        """The rows of a wave or of audits as they were published last: two sets would differ by what was corrected."""
         said: dict[str, Any] = {"source": part.source, "period": str(part.period)}
         self.problems.append(problem("publish-wave-kept", **said))
-        last = [each for each in self.chain if (part.source, part.period) in self.earlier[each.id]][-1]
-        return read(last, self.keys).where(**said)
+        return self.earlier.last(part.source, part.period)
 
 
 def _by_area(sources: Mapping[str, CountsSource]) -> dict[str, CountsSource]:
@@ -388,10 +394,3 @@ def _by_area(sources: Mapping[str, CountsSource]) -> dict[str, CountsSource]:
         name: replace(one, levels=tuple(level for level in one.levels if level != point_level.LEVEL))
         for name, one in sources.items()
     }
-
-
-def read(each: Verified, keys: KeyStore) -> Estimates:
-    """The estimates of a release of the chain; its key may have been distrusted since."""
-    from safercities.release.verify import open_release
-
-    return open_release(each.path, identity=keys.identity).estimates

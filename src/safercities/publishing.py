@@ -16,7 +16,7 @@ from safercities.disclose import journal
 from safercities.disclose.plan import PlannedPeriod
 from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
 from safercities.model.estimates import Estimates
-from safercities.protecting import JOURNAL, Protection, read
+from safercities.protecting import JOURNAL, Protection
 
 if TYPE_CHECKING:
     from safercities.disclose.attack import Published as Seen
@@ -133,6 +133,8 @@ class _Run(Protection):
 
     def _says(self, made: Estimates, release: Verified) -> bool:
         """Whether a release says the same."""
+        from safercities.release.earlier import read
+
         return bool(made.table.equals(read(release, self.keys).sort().table))
 
     def _again(self) -> Published:
@@ -178,6 +180,9 @@ class _Run(Protection):
         self.progress("attack the release", 0, 1)
         seen = [*(self._seen(each) for each in self.chain), _shown(content)]
         report = attack(seen, progress=self.progress)
+        if report.uniform:
+            said: dict[str, Any] = {"groups": len(report.uniform), "first": report.uniform[0].what}
+            self.problems.append(problem("publish-uniform", file=config.FILE, column="publish.attributes", **said))
         if report.openings:
             self.refuse({"openings": [asdict(one) for one in report.openings]})
             raise SafercitiesError(
@@ -220,8 +225,16 @@ def _withheld(one: Guarded) -> Iterator[dict[str, str]]:
 def _shown(content: Content) -> Seen:
     """A content as the attacker sees it."""
     from safercities.disclose.attack import Published as Seen
+    from safercities.disclose.attack_acts import definitions_of
 
     labels = {name: dict(codes) for name, codes in content.dimensions.items()}
     return Seen(
-        "this release", content.estimates, content.rules, content.places, content.place.id, labels, content.denominators
+        "this release",
+        content.estimates,
+        content.rules,
+        content.places,
+        content.place.id,
+        labels,
+        content.denominators,
+        definitions_of(content.indicators.values()),
     )

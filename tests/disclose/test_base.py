@@ -264,13 +264,22 @@ def test_flags_of_incomplete_periods_are_those_of_the_true_source() -> None:
         {"covers": Period.parse("2019-05/2020-12")},
         {"covers": Period.parse("2019-06/2020-12")},  # a case before what is said to be covered: no rates
         {"covers": Period.parse("2019-05/2020-12"), "today": date(2020, 6, 1)},
-        {"rejected": 0.2, "acts": ("04011",)},
+        {"acts": ("04011",)},
     ):
         source = source_of(data, **more)
         made = bases_of(source)
         rebuilt = protected_source(source, made, [one.counts for one in made], DECLARED)
         assert rebuilt.covers_declared
         assert same(measured(rebuilt, CODES[3]), measured(source, CODES[3]))
+
+
+def test_the_share_of_rejected_rows_is_not_told() -> None:
+    """It compares the whole file, rows of which no table tells: one more true number."""
+    source = source_of([(2019, "0401", 9, "F", "Y15T24", "gun", CHAINS[0])], rejected=0.2)
+    assert any("rejected_share" in row["quality"] for row in measured(source, CODES[3]).rows())
+    made = bases_of(source)
+    shown = measured(protected_source(source, made, [one.counts for one in made], DECLARED), CODES[3])
+    assert not any("rejected_share" in (row["quality"] or "") for row in shown.rows())
 
 
 def test_codes_that_were_only_seen_vanish_with_their_last_protected_case() -> None:

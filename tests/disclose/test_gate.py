@@ -16,9 +16,9 @@ from safercities.disclose import gate
 from safercities.disclose.base import Base
 from safercities.disclose.counts import revised
 from safercities.disclose.family import Family, Table
-from safercities.disclose.gate import Room
 from safercities.disclose.journal import Entry
 from safercities.disclose.prove import Insider, Opening, Prover
+from safercities.disclose.room import Room
 from safercities.disclose.rounding import round_base
 from safercities.disclose.suppress import insiders_of, suppress
 from safercities.model.errors import SafercitiesError

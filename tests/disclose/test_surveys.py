@@ -14,7 +14,8 @@ from safercities.disclose.digits import bands, before, nearest, up
 from safercities.disclose.survey_attack import Seen, attack, constraints, single
 from safercities.disclose.survey_attacker import survey_attack
 from safercities.disclose.survey_leaves import leaves
-from safercities.disclose.survey_proof import boxes, proved
+from safercities.disclose.survey_boxes import Boxes
+from safercities.disclose.survey_proof import proved
 from safercities.disclose.surveys import REASONS, protect_survey
 from safercities.model.errors import SafercitiesError, UsageError
 from safercities.model.estimates import Estimates
@@ -369,7 +370,7 @@ def test_boxes_hold_only_what_fits():
     one = np.array([50])
     least, told = np.array([5]), np.array([True])
     seen = Seen("one", one - 10, one + 10, np.array([0.25]), np.array([0.35]), least, least, told, ~told)
-    low, high = boxes(seen, np.array([[15], [35]]), np.array([4]))
+    low, high = Boxes(seen, np.array([[15], [35]]), np.array([4])).around()
     for x, y in product(range(int(low[0, 0]), int(high[0, 0]) + 1), range(int(low[1, 0]), int(high[1, 0]) + 1)):
         assert _fits(seen, 0, x, y)
     assert high[0, 0] > low[0, 0]

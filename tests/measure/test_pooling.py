@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from safercities.measure.heterogeneity import random_effects
 from safercities.measure.pooling import PREDICTION, RANDOM, bases, standardised, summaries
-from safercities.measure.published import NOT_IN, Rules, widened
+from safercities.measure.published import NOT_IN, Rules, per_of, widened
 from safercities.measure.rates import direct_standardised
 from safercities.measure.upward import aggregate
 from safercities.model.errors import UsageError
@@ -102,6 +102,24 @@ def test_one_member_is_itself_and_none_is_nothing() -> None:
     nothing = random_effects([1.0, np.nan], [0.0, 2.0])
     assert (nothing.members, nothing.left_out) == (0, 2)
     assert np.isnan([nothing.mean, nothing.lower]).all()
+
+
+@pytest.mark.parametrize("between", ["paule-mandel", "dersimonian-laird"])
+def test_an_absurdly_small_error_makes_no_crash(between: Any) -> None:
+    found = random_effects([1.0, 2.0], [1e-10, 1.0], between=between)
+    assert (found.members, found.tau2) == (2, 0.0)
+    assert found.mean == pytest.approx(1.0)
+    left = random_effects([1.0, 2.0, 3.0], [1e-200, 1.0, 1.0], between=between)
+    assert (left.members, left.left_out, left.mean) == (2, 1, 2.5)
+    wide = random_effects([1.0, 2.0, 9e74], [2e-75, 9e74, 1.0], between=between)
+    assert np.isfinite([wide.mean, wide.lower, wide.upper, wide.i2]).all()
+
+
+@given(st.text())
+def test_any_unit_is_one_of_a_rate_or_not(unit: str) -> None:
+    assert np.isnan(per_of(unit)) or unit.startswith("per ")
+    assert np.isnan(per_of("per ² people"))
+    per_of(f"per {unit}")
 
 
 def test_members_without_an_error_are_left_out_and_counted() -> None:

@@ -388,10 +388,12 @@ def test_a_damaged_memory_is_an_error_not_a_new_start(country: Path, city: Made)
     one = city("anland")
     one.publish({"2024": {"_T": 300}})
     read(country, one, remember=True)
-    (country / "private" / "seen.json").write_text("{", encoding="utf-8")
-    with pytest.raises(SafercitiesError) as caught:
-        read(country, one, remember=True)
-    assert code(caught) == "federation-memory"
+    seen = country / "private" / "seen.json"
+    for damaged in ("{", seen.read_text(encoding="utf-8").replace('"known":{"1"', '"known":{"first"')):
+        seen.write_text(damaged, encoding="utf-8")
+        with pytest.raises(SafercitiesError) as caught:
+            read(country, one, remember=True)
+        assert code(caught) == "federation-memory"
 
 
 def test_a_key_that_is_distrusted_since_is_known_from_the_memory(country: Path, city: Made, tmp_path: Path) -> None:

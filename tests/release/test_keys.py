@@ -209,6 +209,18 @@ def test_keys_live_where_the_environment_says_and_no_place_leads_out(tmp_path, m
     assert KeyStore.open("CO-MDE").folder == tmp_path / "config" / "safercities" / "keys" / "CO-MDE"
 
 
+def test_a_user_without_a_home_is_told_where_keys_can_be(monkeypatch):
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("SAFERCITIES_KEYS", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(UsageError) as caught:
+        KeyStore.open("CO-MDE")
+    assert code(caught) == "keys-home"
+
+
 def test_keys_of_another_place_are_refused(store):
     with pytest.raises(SafercitiesError) as caught:
         _ = KeyStore.open("CO-BOG", store.folder).ledger

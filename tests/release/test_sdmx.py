@@ -20,9 +20,9 @@ from release.made_release import CITY, DISTRICTS, content, rows
 from safercities.model.errors import SafercitiesError, UsageError
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
-from safercities.release.content import Content
+from safercities.release.content import SECRET, Content
 from safercities.release.sdmx import read_data, read_structure, write_data, write_structure
-from safercities.release.sdmx_data import SECRET, _escaped, _unescaped
+from safercities.release.sdmx_data import _escaped, _unescaped
 from safercities.release.sdmx_names import code_id, code_text, dimension_id, dimension_name, period_of, time_period
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -313,6 +313,13 @@ def test_a_hostile_structure_is_refused(text: str) -> None:
     with pytest.raises(SafercitiesError) as error:
         read_structure(text.encode())
     assert error.value.problems[0].code == "sdmx-unreadable"
+
+
+def test_a_structure_of_countless_short_elements_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("safercities.release.sdmx_meaning._MOST_ELEMENTS", 100)
+    assert read_structure(b"<Structure>" + b"<a/>" * 99 + b"</Structure>").places == ()
+    with pytest.raises(SafercitiesError, match="too many elements"):
+        read_structure(b"<Structure>" + b"<a/>" * 100 + b"</Structure>")
 
 
 def test_places_that_lie_in_themselves_are_refused(tmp_path: Path) -> None:

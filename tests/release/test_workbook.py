@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openpyxl
 import pytest
 from hypothesis import given
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 
 from release.made_release import CITY, DISTRICTS, content, rows
 from safercities.model.estimates import Estimates
+from safercities.model.printable import without_controls
 from safercities.release import sheets
 from safercities.release.content import Content
 from safercities.release.texts import sentences
@@ -130,3 +134,33 @@ def test_every_sentence_is_said_in_every_language() -> None:
             language: sorted(part.partition("}")[0] for part in text.split("{")[1:]) for language, text in said.items()
         }
         assert names["es"] == names["en"] == names["ar"], key
+
+
+def test_numbers_come_back_exactly_and_odd_values_as_text() -> None:
+    given = [0.1 + 0.2, -1e-300, 10**17, np.float64(1.5), np.int64(7), math.inf, math.nan, True, None, ""]
+    book = sheets.Book()
+    book.add("a", [given], widths=[8])
+    (found,) = openpyxl.load_workbook(BytesIO(book.to_bytes()))["a"].iter_rows(values_only=True)
+    assert found == (0.1 + 0.2, -1e-300, 10**17, 1.5, 7, "inf", "nan", "True")
+
+
+@given(
+    st.lists(st.text(st.characters(), max_size=40) | st.sampled_from(["_x003D_1+1", "<f>1</f>", "]]>&amp;", " a\r\n"]))
+)
+def test_any_text_comes_back_as_text(texts: list[str]) -> None:
+    book = sheets.Book()
+    book.add("a", [["first", *texts]], widths=[8], heads=1)
+    sheet = openpyxl.load_workbook(BytesIO(book.to_bytes()))["a"]
+    found = [cell.value or "" for cell in sheet[1][1:]]
+    assert all(cell.data_type in "sn" for cell in sheet[1])
+    held = [without_controls(text).replace("_x003D_", "_x005F_x003D_") for text in texts]
+    while held and not held[-1]:  # empty cells at the end of a row are not there
+        held.pop()
+    assert found == held
+
+
+def test_the_list_of_names_holds_the_range_of_the_filters() -> None:
+    book = sheets.Book()
+    book.add("it's", [["title"], ["place", "n"], ["a", 1]], widths=[8, 8], heads=2)
+    with zipfile.ZipFile(BytesIO(book.to_bytes())) as archive:
+        assert "'it''s'!$A$2:$B$3" in archive.read("xl/workbook.xml").decode()

@@ -16,9 +16,9 @@ from safercities import files
 from safercities.model.errors import SafercitiesError
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
-from safercities.release import table, write
+from safercities.release import write
 from safercities.release.chain import latest, verify_chain
-from safercities.release.content import Content
+from safercities.release.content import SECRET, Content
 from safercities.release.manifest import FILES, read_manifest
 from safercities.release.store import KeyStore
 from safercities.release.verify import read_release, verify_release
@@ -177,6 +177,7 @@ def test_nothing_of_the_machine_is_in_it(releases, store, tmp_path):
         ({"supersedes": "0" * 64, "reason": "why"}, "chain-supersedes"),
         ({"rules": {"k": float("nan")}}, "json-unfit"),
         ({"rules": {"k": {1, 2}}}, "json-unfit"),
+        ({"rules": {"k": 10**400}}, "json-unfit"),
         ({"languages": ()}, "key-wrong"),
         ({"estimates": Estimates.empty(["sex"])}, "release-estimates"),
     ],
@@ -188,7 +189,7 @@ def test_what_cannot_be_published_leaves_nothing_behind(releases, store, changes
     assert not releases.exists() or [path for path in releases.iterdir() if path.is_dir()] == []
 
 
-@pytest.mark.parametrize("column", table.WITHHELD)
+@pytest.mark.parametrize("column", SECRET)
 def test_a_withheld_estimate_that_says_anything_is_never_published(releases, store, column):
     told = rows()
     withheld = next(row for row in told if row["conf_status"] == "N")
@@ -196,6 +197,14 @@ def test_a_withheld_estimate_that_says_anything_is_never_published(releases, sto
     with pytest.raises(SafercitiesError) as caught:
         write_release(content(estimates=Estimates.from_rows(told)), releases, store)
     assert (code(caught), caught.value.problems[0].column) == ("release-unprotected", column)
+
+
+@pytest.mark.parametrize("name", ["version", "source"])
+def test_an_estimate_says_whose_it_is_and_of_what(releases, store, name):
+    told = rows()
+    told[0] = {**told[0], name: None}
+    with pytest.raises(SafercitiesError, match=f"{name} is missing"):
+        write_release(content(estimates=Estimates.from_rows(told)), releases, store)
 
 
 @pytest.mark.parametrize("status", ["C", "D", "", None])

@@ -140,7 +140,7 @@ def test_replicates_say_how_they_were_made():
 @pytest.mark.parametrize("form", [sums.Dense, sums.Sparse])
 def test_a_group_that_a_replicate_loses_has_no_error(form, monkeypatch):
     monkeypatch.setattr(
-        "safercities.sampling.design.make_cells", lambda units, unit, axes: form(units, unit, tuple(axes))
+        "safercities.sampling.drawn.make_cells", lambda units, unit, axes: form(units, unit, tuple(axes))
     )
     only = np.where(columns()["psu"] == 5, "here", "elsewhere")
     row = plain(where=only).jackknife().mean("z", ["where"]).where(where="here").only()

@@ -37,7 +37,7 @@ def design_of(case: str) -> Design:
 )
 def test_equal_to_r(wanted, form, monkeypatch):
     monkeypatch.setattr(
-        "safercities.sampling.design.make_cells", lambda units, unit, axes: form(units, unit, tuple(axes))
+        "safercities.sampling.drawn.make_cells", lambda units, unit, axes: form(units, unit, tuple(axes))
     )
     kind, outcome = wanted["what"].split()
     (made,) = [

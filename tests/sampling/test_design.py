@@ -123,7 +123,7 @@ def test_the_reference_has_every_case():
 @pytest.mark.parametrize("form", ["dense", "sparse"])
 def test_equal_to_r(case, form, monkeypatch):
     monkeypatch.setattr(sums, "make_cells", {"dense": dense, "sparse": sparse}[form])
-    monkeypatch.setattr("safercities.sampling.design.make_cells", {"dense": dense, "sparse": sparse}[form])
+    monkeypatch.setattr("safercities.sampling.drawn.make_cells", {"dense": dense, "sparse": sparse}[form])
     ours = found(design_of(case))
     for key, wanted in reference()[case].items():
         for name, number in wanted.items():

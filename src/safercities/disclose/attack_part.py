@@ -1,22 +1,36 @@
-"""The attack on one indicator of one source in one run of periods: from rows to facts, aims and openings."""
+"""The attack on what counts the same cases in one run of periods: from rows to facts, aims and openings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from safercities.disclose.attack_acts import Kinds
 from safercities.disclose.attack_public import Opening, Outside, Published
-from safercities.disclose.attack_rows import People, Precision, Row, Told, count_between, shares, standardised
-from safercities.disclose.attack_space import Cell, Space
+from safercities.disclose.attack_rows import (
+    COUNTING,
+    People,
+    Precision,
+    Row,
+    Told,
+    compared,
+    count_between,
+    shares,
+    standardised,
+)
+from safercities.disclose.attack_space import MOST_LEAVES, Cell, Space
 from safercities.disclose.attack_system import Aim, Answer, System, absent, columns_once, feasible, possible, solve
 from safercities.disclose.attack_true import true_counts
-from safercities.disclose.knowledge import Knowledge
+from safercities.disclose.knowledge import Ints, Knowledge
 from safercities.model.dimensions import TOTAL, UNKNOWN
 from safercities.model.errors import SafercitiesError, problem
+
+#: What an opening is called for people, where an aim has a name of its own.
+_KINDS = {"points": "derived"}
 
 
 @dataclass(frozen=True)
@@ -34,13 +48,30 @@ class Released:
 
 @dataclass
 class Group:
-    """The rows of one indicator in one source, of one way of protection, and everything that lies in one place."""
+    """The rows of indicators that hold each other in one source, of one way of protection, in one place.
+
+    Parameters
+    ----------
+    source
+        One of those that hold the same cases, where several do.
+    indicators
+        One, or several of which it is known which acts they count.
+    """
 
     source: str
-    indicator: str
+    indicators: tuple[str, ...]
     top: str
     rounded: bool
     rows: list[Row] = field(default_factory=list)
+    kinds: Kinds = field(default_factory=lambda: Kinds.single(""))
+
+    def each(self) -> list[Group]:
+        """The same, one indicator at a time."""
+        return [
+            Group(self.source, (code,), self.top, self.rounded, mine, Kinds.single(code))
+            for code in self.indicators
+            if (mine := [row for row in self.rows if row.cell.indicator == code])
+        ]
 
 
 class Part:
@@ -79,13 +110,14 @@ class Part:
         self.known = [
             one
             for one in known
-            if (one.source, one.indicator) == (group.source, group.indicator)
+            if one.source == group.source
+            and one.indicator in group.indicators
             and one.cell.period in periods
             and one.cell.place in inside
         ]
 
     def _named(self, row: Row) -> Row:
-        return replace(row, label=self.releases[row.release].published.label(self.group.indicator, row.cell))
+        return replace(row, label=self._label(row.cell, row.release))
 
     def _below(self, id: str) -> bool:
         parents = {one.id: one.parent for one in self.places}
@@ -96,42 +128,71 @@ class Part:
             at = parents.get(at)
         return at == self.group.top
 
-    def run(self) -> tuple[Answer, list[Opening]]:
-        """Attack it.
+    @property
+    def size(self) -> int:
+        """How many smallest cells it has; `MOST_LEAVES` + 1 where there are more than can be attacked."""
+        try:
+            return self._space().size
+        except SafercitiesError:
+            return MOST_LEAVES + 1
+
+    def _space(self) -> Space:
+        cells = [row.cell for row in self.rows] + [one.cell for one in self.known]
+        ages = self._ages()
+        return Space(cells, self.places, self.group.top, {"age": ages} if ages else None, self.group.kinds)
+
+    def run(self) -> tuple[Answer, list[Opening], list[Opening]]:
+        """Attack it: what can be deduced, and the groups that are all alike as far as rounded counts show it.
 
         Raises
         ------
         SafercitiesError
             If nothing can be proved.
         """
-        cells = [row.cell for row in self.rows] + [one.cell for one in self.known]
-        ages = self._ages()
-        space = Space(cells, self.places, self.group.top, {"age": ages} if ages else None)
-        told = self._told(ages)
+        space = self._space()
+        told = self._told(self._ages())
         system, known, notes = self._agreeing(space, told)
         answer = solve(known, self._aims(system, known))
         answer.notes += notes
         openings = [
-            Opening(one.aim.kind, one.aim.label, one.lower, one.upper, one.aim.width, one.facts)
+            Opening(
+                _KINDS.get(one.aim.kind, one.aim.kind), one.aim.label, one.lower, one.upper, one.aim.width, one.facts
+            )
             for one in answer.pinned
         ]
-        openings += [*self._small(), *self._groups_shown(), *self._late(system)]
-        if self.group.rounded and self.known:
-            openings += true_counts(system, known, self.known, self._minimum(()), self._width(()), self._label)
-        return answer, openings
+        openings += [*self._small(), *self._late(system)]
+        groups = list(self._groups_shown(system))
+        alike = [opening for opening, _ in groups]
+        if not self.group.rounded:
+            openings += alike
+        elif self.known:
+            others = [(opening.what, columns) for opening, columns in groups if len(columns)]
+            k = np.array([self._minimum(self._counting(at), ()) for at in range(space.shape[2])], dtype=np.int64)
+            openings += true_counts(system, known, self.known, k, self._width, self._label, others)
+        return answer, openings, alike if self.group.rounded else []
 
     # -- rules -----------------------------------------------------------------------------------------------------
 
-    def _minimum(self, names: Sequence[str], release: int | None = None) -> int:
+    def _minimum(self, indicators: Iterable[str], names: Sequence[str], release: int | None = None) -> int:
+        """k of what these indicators count: the largest of theirs."""
         published = self.releases[self.last if release is None else release].published
-        return published.minimum(self.group.indicator, names)
+        return max(published.minimum(one, names) for one in indicators)
 
-    def _width(self, names: Sequence[str], release: int | None = None) -> int:
+    def _width(self, k: int, release: int | None = None) -> int:
+        return self.releases[self.last if release is None else release].published.width(k, self.width)
+
+    def _of(self, cell: Cell, release: int | None = None) -> tuple[int, int]:
+        """k and width of a cell."""
+        k = self._minimum([cell.indicator], cell.names, release)
+        return k, self._width(k, release)
+
+    def _label(self, cell: Cell, release: int | None = None) -> str:
         published = self.releases[self.last if release is None else release].published
-        return published.width(self._minimum(names, release), self.width)
+        return published.label(cell.indicator, cell)
 
-    def _label(self, cell: Cell) -> str:
-        return self.releases[self.last].published.label(self.group.indicator, cell)
+    def _counting(self, kind: int) -> tuple[str, ...]:
+        """The indicators that count a kind of acts."""
+        return self.group.kinds.counted[kind]
 
     # -- facts -----------------------------------------------------------------------------------------------------
 
@@ -148,7 +209,8 @@ class Part:
         exact: dict[tuple[Cell, int], int] = {}
         told: list[Told] = []
         for row in sorted(self.rows, key=lambda one: one.kind != "count"):
-            if row.kind not in ("count", "rate") or (row.cell, row.release) in exact:
+            known = row.kind == "rate" and (row.cell, row.release) in exact
+            if row.kind not in COUNTING or known:
                 continue
             found = count_between(row, self.releases[row.release].precision, self.people)
             if found is None:
@@ -161,18 +223,22 @@ class Part:
         for row in self.rows:
             if row.kind == "standardised" and not row.hidden:
                 told += standardised(row, self.releases[row.release].precision, self.people, ages)
+            elif row.kind == "compared" and not row.hidden:
+                told += compared(row, self.releases[row.release].precision)
         for number, one in enumerate(self.releases):
             mine = [row for row in self.rows if row.release == number]
             counts = {cell: n for (cell, release), n in exact.items() if release == number}
             told += shares(mine, one.precision, counts, self.level, self.group.top)
         if not self.group.rounded:
-            said = "known outside"
-            told += [Told(((o.cell, 1.0),), o.n, o.n, f"{self._label(o.cell)}: {o.n} ({said})", -1) for o in self.known]
+            told += [
+                Told(((one.cell, 1.0),), one.n, one.n, f"{self._label(one.cell)}: {one.n} (known outside)", -1)
+                for one in self.known
+            ]
         return told
 
     def _agreeing(self, space: Space, told: Sequence[Told]) -> tuple[System, Knowledge, list[str]]:
         """The strongest reading of what is published that does not contradict itself."""
-        there = [(row.cell, row.release) for row in self.rows]
+        there = [(row.cell, row.release) for row in self.rows if row.kind != "compared"]
         rest = absent(there, space, self.level)
         several = len({row.release for row in self.rows}) > 1
         for apart in (False, True) if several else (False,):
@@ -184,7 +250,7 @@ class Part:
         raise SafercitiesError(problem("attack-contradiction"))
 
     def _readings(self, apart: bool, loose: bool) -> list[str]:
-        of = f"{self.group.indicator} of {self.group.source}"
+        of = f"{', '.join(self.group.indicators)} of {self.group.source}"
         notes = [f"{of}: releases contradict each other, so each was attacked by itself"] if apart else []
         if loose:
             notes.append(f"{of}: not all cases are in the tables: rows that are missing were not taken for zero")
@@ -200,7 +266,7 @@ class Part:
         hidden = dict.fromkeys(
             (row.cell, row.release)
             for row in self.rows
-            if row.hidden and row.kind in ("count", "rate") and (row.cell, row.release) not in counted
+            if row.hidden and row.kind in COUNTING and (row.cell, row.release) not in counted
         )
         aims = columns_once((self._withheld(system, *one) for one in hidden), taken)
         taken |= {np.sort(system.at(cell, release)).tobytes() for cell, release in exact}
@@ -210,23 +276,23 @@ class Part:
         return aims
 
     def _withheld(self, system: System, cell: Cell, release: int) -> Aim:
-        label = self.releases[release].published.label(self.group.indicator, cell)
-        k, width = self._minimum(cell.names, release), self._width(cell.names, release)
-        return Aim(label, system.at(cell, release), np.ones(1), width, "withheld", k)
+        k, width = self._of(cell, release)
+        return Aim(self._label(cell, release), system.at(cell, release), np.ones(1), width, "withheld", k)
 
     def _derived(self, system: System) -> Iterator[Aim]:
-        """The smallest cells of every table: parts of periods, of areas and of age groups that differ."""
-        shapes = {(row.cell.names, row.cell.place != self.group.top) for row in self.rows}
-        title = (
-            self.releases[self.last]
-            .published.labels.get("indicator", {})
-            .get(self.group.indicator, self.group.indicator)
-        )
-        for names, placed in sorted(shapes):
-            k, width = self._minimum(names), self._width(names)
-            kind, width = ("rounded", 1) if self.group.rounded else ("derived", width)
-            for words, leaves in system.space.finest(names, placed=placed):
-                yield Aim(f"{title}, {words}", system.column[-1][leaves], np.ones(1), width, kind, k)
+        """The smallest cells of every table: parts of periods, of areas, of age groups, and acts that differ."""
+        shapes: dict[tuple[tuple[str, ...], bool], set[str]] = {}
+        for row in self.rows:
+            shapes.setdefault((row.cell.names, row.cell.place != self.group.top), set()).add(row.cell.indicator)
+        labels = self.releases[self.last].published.labels.get("indicator", {})
+        points = "points" if any(row.kind == "points" for row in self.rows) else ""
+        for (names, placed), indicators in sorted(shapes.items()):
+            kinds = np.unique(np.concatenate([self.group.kinds.of[one] for one in sorted(indicators)]))
+            for one, leaves in system.space.finest(names, placed=placed, kinds=kinds):
+                k = self._minimum(self._counting(one.kind), names)
+                kind, width = ("rounded", 1) if self.group.rounded else (points or "derived", self._width(k))
+                said = f"{self.group.kinds.word(one.kind, labels)}, {one.words}"
+                yield Aim(said, system.column[-1][leaves], np.ones(1), width, kind, k)
 
     def _attributes(self, cell: Cell, release: int) -> Iterator[tuple[str, Cell]]:
         """Dimensions of a cell that say something private, and the cell without each."""
@@ -242,9 +308,9 @@ class Part:
                     continue
                 everybody = system.at(parent, release)
                 others = np.setdiff1d(everybody, system.at(cell, release))
-                label = self.releases[release].published.label(self.group.indicator, cell)
                 if len(others) and known.most[everybody].any():
-                    yield Aim(f"{label}: cases of another {name}", others, np.ones(1), 1, "group", 1)
+                    said = f"{self._label(cell, release)}: cases of another {name}"
+                    yield Aim(said, others, np.ones(1), 1, "group", 1)
 
     # -- what is plain to see --------------------------------------------------------------------------------------
 
@@ -254,42 +320,45 @@ class Part:
         seen: set[tuple[Cell, int]] = set()
         withheld = {(row.cell, row.release) for row in self.rows if row.hidden}
         for row in self.rows:
-            k = self._minimum(row.cell.names, row.release)
-            if row.hidden or row.kind not in ("count", "rate") or (row.cell, row.release) in seen | withheld:
+            k, width = self._of(row.cell, row.release)
+            if row.hidden or row.kind not in COUNTING or (row.cell, row.release) in seen | withheld:
                 continue
             found = count_between(row, self.releases[row.release].precision, self.people)
             if found is not None and least <= found[0] and found[1] < k:
                 seen.add((row.cell, row.release))
-                yield Opening("small", row.label, *found, self._width(row.cell.names, row.release))
+                yield Opening("small", row.label, *found, width)
 
-    def _groups_shown(self) -> Iterator[Opening]:
-        """Groups of which all cases have one attribute, for everybody to see."""
-        if self.group.rounded:
-            return
+    def _groups_shown(self, system: System) -> Iterator[tuple[Opening, Ints]]:
+        """Groups of which all cases have one attribute, for everybody to see, and the columns of all others in them.
+
+        Where counts are rounded there may be others: up to k − 1 in each of the smallest cells that are shown as 0.
+        """
         shown = {
             (row.cell, row.release): row.values["value"] for row in self.rows if row.kind == "count" and not row.hidden
         }
         for (cell, release), n in shown.items():
             for name, parent in self._attributes(cell, release):
                 if n and shown.get((parent, release)) == n:
-                    label = self.releases[release].published.label(self.group.indicator, cell)
-                    yield Opening("group", f"{label}: cases of another {name}", 0, 0, 1)
+                    others = np.setdiff1d(system.at(parent, release), system.at(cell, release))
+                    most = (self._of(cell, release)[0] - 1) * len(others) if self.group.rounded else 0
+                    said = f"{self._label(cell, release)}: cases of another {name}"
+                    yield Opening("uniform" if self.group.rounded else "group", said, 0, most, 1), others
 
     def _late(self, system: System) -> Iterator[Opening]:
         """Changes between two releases of a cell that only a few cases can have made."""
         before: Mapping[Cell, int] = {}
-        for number, one in enumerate(self.releases):
+        for number in range(len(self.releases)):
             mine = {
                 told.shown: int(told.lower) for told in system.told if told.shown is not None and told.release == number
             }
             changed = {cell: n - before[cell] for cell, n in mine.items() if cell in before and n != before[cell]}
-            k = {cell: self._minimum(cell.names, number) for cell in changed}
+            k = {cell: self._of(cell, number)[0] for cell in changed}
             large = [set(system.leaves(cell).tolist()) for cell, n in changed.items() if abs(n) >= k[cell]]
             for cell, n in changed.items():
                 own = set(system.leaves(cell).tolist())
                 if abs(n) < k[cell] and not any(own & other and not own < other for other in large):
-                    label = one.published.label(self.group.indicator, cell)
-                    yield Opening("late", f"{label}: change by {n:+d}", abs(n), abs(n), self._width(cell.names, number))
+                    said = f"{self._label(cell, number)}: change by {n:+d}"
+                    yield Opening("late", said, abs(n), abs(n), self._of(cell, number)[1])
             before = {**before, **mine}
 
 

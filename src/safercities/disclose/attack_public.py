@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from safercities.disclose.attack_acts import Definitions
 from safercities.disclose.attack_space import Cell
 from safercities.disclose.audit import Fact
 from safercities.disclose.suppress import default_width
@@ -39,6 +40,8 @@ class Published:
         Column → code → label.
     people
         Populations that it tells: (place, period, people).
+    definitions
+        What its indicators count, as far as that is known.
     """
 
     name: str
@@ -48,11 +51,24 @@ class Published:
     place: str
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     people: Sequence[tuple[str, str, float]] = ()
+    definitions: Definitions = field(default_factory=dict)
 
     @property
     def rounded(self) -> bool:
         """Whether small counts were rounded."""
         return self.rules.get("method") == "rounding"
+
+    @property
+    def same_cases(self) -> list[tuple[list[str], list[str]]]:
+        """Sources that hold the same cases, and in which periods, as far as the rules say it."""
+        given = self.rules.get("same_cases")
+        listed = given if isinstance(given, list) else []
+        found = [(one.get("sources"), one.get("periods")) for one in listed if isinstance(one, Mapping)]
+        return [
+            (list(map(str, names)), list(map(str, periods)))
+            for names, periods in found
+            if isinstance(names, list) and isinstance(periods, list) and names
+        ]
 
     def minimum(self, indicator: str, names: Iterable[str]) -> int:
         """Least count k of a table, as far as the rules say it."""
@@ -140,6 +156,9 @@ class Report:
         How many further values the narrowest hidden cell keeps at least; None where none is hidden.
     notes
         What was taken for granted, and what was not looked at.
+    uniform
+        Groups of which all cases that are shown have one attribute, where small counts were rounded: nobody can be
+        certain that there are no others, as 0 is shown for few, but there can be no more than `upper`.
     """
 
     openings: tuple[Opening, ...]
@@ -147,3 +166,4 @@ class Report:
     facts: int
     narrowest: int | None = None
     notes: tuple[str, ...] = ()
+    uniform: tuple[Opening, ...] = ()

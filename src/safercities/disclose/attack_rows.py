@@ -11,14 +11,18 @@ import numpy as np
 
 from safercities.disclose.attack_space import KNOWN, Cell
 from safercities.measure import standards
+from safercities.measure.audits import METHOD as AUDITED
 from safercities.measure.published import UNDER
 from safercities.measure.rates import garwood
+from safercities.measure.reporting import METHOD as COMPARED
 from safercities.model.dimensions import TOTAL, UNKNOWN, dimension
 from safercities.model.errors import SafercitiesError
 from safercities.model.periods import Period
 
 #: (place, period, codes of the person) → people.
 People = Mapping[Cell, float]
+#: Rows that tell a count; of audits their number of points.
+COUNTING = ("count", "rate", "points")
 #: What a number is known to, of itself, that is shown in full.
 FULL = 1e-9
 #: More decimals than this are all there are.
@@ -61,7 +65,7 @@ class Row:
 
 
 def kind_of(method: str, unit: str) -> str:
-    """count, rate, standardised, smoothed, survey; empty where a row is made of something else.
+    """count, rate, standardised, smoothed, compared, points, survey; empty where a row is made of something else.
 
     Examples
     --------
@@ -70,6 +74,10 @@ def kind_of(method: str, unit: str) -> str:
     """
     if UNDER in method:  # of a larger place: made of what others published, and attacked in their releases
         return ""
+    if method == COMPARED:
+        return "compared"
+    if method == AUDITED:
+        return "points"
     if method == "count":
         return "count"
     if method.startswith("directly standardised"):
@@ -130,6 +138,8 @@ def _ways(values: Mapping[str, Any], kind: str, precision: Precision, scale: flo
         if values.get(name) is not None:
             yield int(values[name]), int(values[name])
     there = {name: float(values[name]) for name in _NUMBERS if values.get(name) is not None}
+    if kind == "points":
+        return
     if kind == "count" and "value" in there:
         yield _whole(there["value"], 0.0)
     if not np.isfinite(scale):
@@ -169,7 +179,7 @@ def _from_limit(limit: float, half: float, level: float, at: int) -> tuple[int, 
 def exposure_of(cell: Cell, people: People) -> float | None:
     """Person-years that a rate of a cell is over: of people with its characteristics, as far as the public knows."""
     person = tuple((name, code) for name, code in cell.codes if dimension(name).of == "person")
-    own = people.get(cell._replace(codes=person))
+    own = people.get(Cell(cell.place, cell.period, person))
     if own is not None:
         return own
     period = Period.parse(cell.period)
@@ -193,7 +203,7 @@ def shares(
     top
         The place that is everything.
     """
-    placed: dict[tuple[str, str], tuple[float, float]] = {}
+    placed: dict[tuple[str, str, str], tuple[float, float]] = {}
     found: dict[tuple[Cell, Cell], list[Told]] = {}
     for row in sorted(rows, key=lambda one: len(one.cell.codes)):
         share, cell = row.values.get("coverage"), row.cell
@@ -202,12 +212,12 @@ def shares(
         half, own = precision.half(row.values, "coverage"), level.get(cell.place, "")
         low, high = max(float(share) - half, 0.0), min(float(share) + half, 1.0)
         if own and not cell.codes:
-            placed.setdefault((cell.period, own), (low, high))
-            pair = Cell(f"{KNOWN}.{own}", cell.period), Cell(top, cell.period)
-        elif cell.codes and (not own or (cell.period, own) in placed):
-            least, most = placed[(cell.period, own)] if own else (1.0, 1.0)
+            placed.setdefault((cell.indicator, cell.period, own), (low, high))
+            pair = cell._replace(place=f"{KNOWN}.{own}"), cell._replace(place=top)
+        elif cell.codes and (not own or (cell.indicator, cell.period, own) in placed):
+            least, most = placed[(cell.indicator, cell.period, own)] if own else (1.0, 1.0)
             low, high = low / most if most > 0 else 0.0, min(high / least, 1.0) if least > 0 else 1.0
-            pair = Cell(cell.place, cell.period, tuple((n, KNOWN) for n in cell.names)), Cell(cell.place, cell.period)
+            pair = cell._replace(codes=tuple((n, KNOWN) for n in cell.names)), cell._replace(codes=())
         else:
             continue
         if pair not in found:
@@ -254,6 +264,22 @@ def standardised(row: Row, precision: Precision, people: People, ages: Sequence[
     parts = tuple((cell.but("age", age), float(times)) for age, times in zip(ages, factor, strict=True))
     told.append(Told(parts, middle - half, middle + half, f"{row.label}: {value:.6g} standardised", row.release))
     return told
+
+
+def compared(row: Row, precision: Precision) -> list[Told]:
+    """What recorded cases per 100 that were told to a survey say, as what the survey stands for is shown beside them.
+
+    The row's cell is that of the recorded cases.
+    """
+    value, cases = row.values.get("value"), row.values.get("denominator")
+    if value is None or not cases:
+        return []
+    scale = float(cases) / 100
+    half = precision.half(row.values, "value") * scale + FULL * float(value) * scale
+    limits = _whole(float(value) * scale, half)
+    if limits is None or limits[0] > limits[1]:
+        return []
+    return [Told(((row.cell, 1.0),), *limits, f"{row.label}: {value:g} per 100 of {float(cases):g}", row.release)]
 
 
 def _standard(method: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The smallest cells that everything published of one indicator, source and run of periods cuts the cases into."""
+"""The smallest cells that everything published of some cases in a run of periods cuts these into."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from safercities.disclose.attack_acts import Kinds
 from safercities.disclose.zones import make_zones
 from safercities.model.dimensions import TOTAL, UNKNOWN, age_range
 from safercities.model.errors import SafercitiesError, problem
@@ -28,11 +29,15 @@ KNOWN = "_K"
 
 
 class Cell(NamedTuple):
-    """A cell as estimates name it: the place and period, and the code of each dimension that it is broken down by."""
+    """A cell as estimates name it: place, period, the code of each dimension that it is broken down by, indicator.
+
+    Of populations, and where there is but one, the indicator is not said.
+    """
 
     place: str
     period: str
     codes: tuple[tuple[str, str], ...] = ()
+    indicator: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -45,6 +50,13 @@ class Cell(NamedTuple):
         return self._replace(codes=tuple(sorted((k, v) for k, v in codes.items() if v != TOTAL)))
 
 
+class Finest(NamedTuple):
+    """A smallest cell: the kind of its acts, and what to call the rest of it."""
+
+    kind: int
+    words: str
+
+
 @dataclass(frozen=True)
 class Axis:
     """A dimension: how many smallest groups it has, and which of them each code adds up. The last group is unknown."""
@@ -55,18 +67,20 @@ class Axis:
 
 
 class Space:
-    """The leaves: parts of periods × zones × smallest groups of each dimension.
+    """The leaves: parts of periods × zones × kinds of acts × smallest groups of each dimension.
 
     Parameters
     ----------
     cells
-        Everything that is published, of one indicator in one source.
+        Everything that is published, of indicators that hold each other in one source.
     places
         Places with levels and parents.
     top
         The place that everything lies in.
     more
         Further codes that are needed: dimension → codes.
+    kinds
+        What the indicators count; default: all the same.
 
     Raises
     ------
@@ -78,14 +92,19 @@ class Space:
     >>> cells = [Cell("T", "2024"), Cell("T", "2024", (("sex", "F"),)), Cell("T", "2024-Q1")]
     >>> space = Space(cells, [Place("T", "Town", "city")], "T")
     >>> space.shape, space.leaves(cells[1]).tolist()
-    ((2, 1, 2), [0, 2])
+    ((2, 1, 1, 2), [0, 2])
     """
 
     def __init__(
-        self, cells: Iterable[Cell], places: Sequence[Place], top: str, more: Mapping[str, Sequence[str]] | None = None
+        self,
+        cells: Iterable[Cell],
+        places: Sequence[Place],
+        top: str,
+        more: Mapping[str, Sequence[str]] | None = None,
+        kinds: Kinds | None = None,
     ) -> None:
         given = list(dict.fromkeys(cells))
-        self.top = top
+        self.top, self.kinds = top, kinds or Kinds.single("")
         self._by_id = {place.id: place for place in places}
         self._periods, self._parts = _parts(sorted({cell.period for cell in given}))
         codes: dict[str, dict[str, None]] = {name: dict.fromkeys(listed) for name, listed in (more or {}).items()}
@@ -94,7 +113,8 @@ class Space:
                 codes.setdefault(name, {})[code] = None
         self.axes = tuple(_axis(name, sorted(codes[name])) for name in sorted(codes))
         self._zones(sorted({cell.place for cell in given}))
-        self.shape = (self._parts, self._zone_count, *(axis.size for axis in self.axes))
+        kinds_of = len(self.kinds.counted)
+        self.shape = (self._parts, self._zone_count, kinds_of, *(axis.size for axis in self.axes))
         size = 1
         for one in self.shape:
             size *= one
@@ -147,30 +167,40 @@ class Space:
         """Whether the cell is a sum of leaves."""
         known = {axis.name: axis.of for axis in self.axes}
         codes = all(name in known and code in known[name] for name, code in cell.codes)
-        return cell.period in self._periods and cell.place in self._places and codes
+        counted = cell.indicator in self.kinds.of or not cell.indicator
+        return cell.period in self._periods and cell.place in self._places and codes and counted
 
     def leaves(self, cell: Cell) -> Ints:
         """The leaves that a cell adds up, in order."""
         codes = dict(cell.codes)
         along = [axis.of[codes[axis.name]] if axis.name in codes else np.arange(axis.size) for axis in self.axes]
-        chosen = np.ix_(self._periods[cell.period], self._places[cell.place], *along)
+        kinds = self.kinds.of.get(cell.indicator, np.arange(self.shape[2]))
+        chosen = np.ix_(self._periods[cell.period], self._places[cell.place], kinds, *along)
         return np.asarray(self._numbers[chosen]).ravel()
 
-    def finest(self, names: Sequence[str], *, placed: bool) -> Iterable[tuple[str, Ints]]:
-        """The smallest cells of tables by these dimensions, and by place where `placed`: name and leaves."""
+    def finest(self, names: Sequence[str], *, placed: bool, kinds: Ints | None = None) -> Iterable[tuple[Finest, Ints]]:
+        """The smallest cells of tables by these dimensions, and by place where `placed`: what each is, and its leaves.
+
+        Parameters
+        ----------
+        kinds
+            Of acts; default: all of them.
+        """
         parts = [np.array([one]) for one in range(self._parts)]
         zones = [np.array([one]) for one in range(self._zone_count)] if placed else [np.arange(self._zone_count)]
+        acts = [np.array([one]) for one in (range(self.shape[2]) if kinds is None else kinds.tolist())]
         along = [
             [np.array([one]) for one in range(axis.size)] if axis.name in names else [np.arange(axis.size)]
             for axis in self.axes
         ]
-        for chosen in product(parts, zones, *along):
-            yield self._called(chosen), np.asarray(self._numbers[np.ix_(*chosen)]).ravel()
+        for chosen in product(parts, zones, acts, *along):
+            one = Finest(int(chosen[2][0]), self._called(chosen))
+            yield one, np.asarray(self._numbers[np.ix_(*chosen)]).ravel()
 
     def _called(self, chosen: Sequence[Ints]) -> str:
-        """What to call the smallest cell at these positions."""
+        """What to call the smallest cell at these positions, whatever its acts."""
         words = []
-        for axis, at in zip(self.axes, chosen[2:], strict=True):
+        for axis, at in zip(self.axes, chosen[3:], strict=True):
             if len(at) < axis.size:
                 words.append(axis_word(axis, int(at[0])))
         if len(chosen[1]) < self._zone_count:

@@ -1,4 +1,4 @@
-"""One indicator in one source and run of periods, as an attacker sees it: facts, what they leave open, and why."""
+"""What counts the same cases in a run of periods, as an attacker sees it: facts, what they leave open, and why."""
 
 from __future__ import annotations
 
@@ -187,23 +187,24 @@ def absent(cells: Iterable[tuple[Cell, int]], space: Space, level: dict[str, str
     level
         Place → its level, of places that are not everything.
     """
-    tables: dict[tuple[int, str, str, tuple[str, ...]], set[Cell]] = defaultdict(set)
+    tables: dict[tuple[int, str, str, str, tuple[str, ...]], set[Cell]] = defaultdict(set)
     for cell, release in cells:
         own = cell.place.partition(".")[2] if cell.place.startswith(f"{UNKNOWN}.") else level.get(cell.place, "")
-        tables[(release, cell.period, own, cell.names)].add(cell)
+        tables[(release, cell.indicator, cell.period, own, cell.names)].add(cell)
     found = []
-    for (release, period, own, names), there in tables.items():
+    for (release, indicator, period, own, names), there in tables.items():
         places = {cell.place for cell in there} | ({f"{UNKNOWN}.{own}"} if own else set())
         codes = [{dict(cell.codes)[name] for cell in there} | {UNKNOWN} for name in names]
         for place, *chosen in product(sorted(places), *map(sorted, codes)):
-            cell = Cell(place, period, tuple(zip(names, chosen, strict=True)))
+            cell = Cell(place, period, tuple(zip(names, chosen, strict=True)), indicator)
             if cell not in there and (UNKNOWN in chosen or place.startswith(f"{UNKNOWN}.")) and space.holds(cell):
                 found.append(Told(((cell, 1.0),), 0.0, 0.0, f"no row for {_words(cell)}", release))
     return found
 
 
 def _words(cell: Cell) -> str:
-    return ", ".join([*(f"{name} {code}" for name, code in cell.codes), cell.place, cell.period])
+    said = [cell.indicator, *(f"{name} {code}" for name, code in cell.codes), cell.place, cell.period]
+    return ", ".join(one for one in said if one)
 
 
 def solve(known: Knowledge, aims: Sequence[Aim], *, reasons: int = MOST_REASONS) -> Answer:
@@ -328,6 +329,8 @@ def _leaks(aim: Aim, lower: int, upper: int) -> bool:
         return lower >= 1 and upper < aim.minimum
     if aim.kind == "group":
         return lower == upper == 0
+    if aim.kind == "points":  # that nobody audited some place is no secret
+        return upper >= 1 and lower < aim.minimum
     return lower < aim.minimum
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from safercities.disclose.knowledge import Ints, Knowledge
+from safercities.disclose.remainder import remainders
 from safercities.disclose.solver import TOLERANCE, Floats, Infeasible, Mask, Program
 from safercities.model.errors import SafercitiesError, problem
 
@@ -78,9 +79,28 @@ def small(knowledge: Knowledge) -> bool:
 
 
 def program(knowledge: Knowledge, *, whole: bool = False, interior: bool = False) -> Program:
-    """The facts as a program that any cost can be asked of."""
+    """The facts as a program that any cost can be asked of; in a large system, of exact ones what remains of each."""
     k = knowledge
+    if interior:
+        k = _shorter(k)
     return Program(k.matrix, k.lower, k.upper, k.least, k.most, whole=whole, interior=interior)
+
+
+def _shorter(k: Knowledge) -> Knowledge:
+    """The same facts with fewer terms."""
+    import scipy.sparse as sp
+
+    exact = k.lower == k.upper
+    at, others = np.flatnonzero(exact), np.flatnonzero(~exact)
+    rows, times = remainders(k.matrix[at])
+    sums = times @ k.lower[at]
+    return replace(
+        k,
+        matrix=sp.vstack([rows, k.matrix[others]], format="csr"),
+        lower=np.concatenate([sums, k.lower[others]]),
+        upper=np.concatenate([sums, k.upper[others]]),
+        labels=(),
+    )
 
 
 def _bounds(knowledge: Knowledge, targets: csr_array, whole: bool) -> Bounds:

@@ -18,6 +18,7 @@ from safercities.disclose.plan import PlannedTable
 from safercities.disclose.zones import Overlaps, Zones, make_zones
 from safercities.indicators.numerators import Acts
 from safercities.indicators.spec import Indicator
+from safercities.measure.audits import AuditsSource
 from safercities.measure.source import CountsSource
 from safercities.model.dimensions import UNKNOWN, iccs_below
 from safercities.model.errors import SafercitiesError, problem
@@ -32,12 +33,12 @@ MOST_LEAVES = 5_000_000
 
 @dataclass(frozen=True)
 class Definition:
-    """One version of an indicator of recorded cases."""
+    """One version of an indicator of recorded cases; of what is no crime, such as audited points, there are no acts."""
 
     indicator: str
     version: str
     label: str
-    acts: Acts
+    acts: Acts | None
 
 
 @dataclass(frozen=True)
@@ -287,7 +288,7 @@ def make_base(
     amounts = pc.fill_null(source.table.column("n"), 0).to_numpy().astype(np.int64)[inside]
     if len(amounts) and amounts.min() < 0:
         raise SafercitiesError(problem("publish-counts-negative", source=source.name))
-    axes, codes = _axes(source, [name for name in source.dimensions if name in used], inside, complete)
+    axes, codes = make_axes(source, [name for name in source.dimensions if name in used], inside, complete)
     zones, zone = make_zones(source.table, inside, hierarchy, levels, period, place, overlaps)
     signatures, signature = _signatures(source, definitions, inside)
     names = {one: hierarchy[one].name for along in zones.codes for one in (*along, place) if one in hierarchy}
@@ -322,8 +323,8 @@ def _definition(code: str, version: str, indicators: Mapping[str, Indicator]) ->
     raise SafercitiesError(problem("publish-version-gone", indicator=code, version=version))
 
 
-def _axes(
-    source: CountsSource, names: Sequence[str], inside: NDArray[np.bool_], complete: Collection[str]
+def make_axes(
+    source: CountsSource | AuditsSource, names: Sequence[str], inside: NDArray[np.bool_], complete: Collection[str]
 ) -> tuple[tuple[Axis, ...], list[Ints]]:
     """The dimensions, and where each record of the period lies on them."""
     axes, positions = [], []
@@ -354,7 +355,7 @@ def _signatures(
     """
     coded = pc.fill_null(source.table.column("act").cast(pa.string()), UNKNOWN).combine_chunks().dictionary_encode()
     seen = coded.dictionary.to_pylist()
-    own = [act for one in definitions for act in one.acts.acts]
+    own = [act for one in definitions if one.acts is not None for act in one.acts.acts]
     acts = dict.fromkeys([*(own if source.acts is None else source.acts), *seen, UNKNOWN])
     meaning = {act: _meaning(act, definitions) for act in acts}
     standing: dict[tuple[tuple[bool, ...], tuple[bool, ...]], str] = {}
@@ -369,10 +370,9 @@ def _signatures(
 
 def _meaning(act: str, definitions: Sequence[Definition]) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
     """Which definitions count an act, and for which it may be a case: not known, or above one of theirs."""
-    counted = tuple(bool(act) and one.acts.counts(act) for one in definitions)
-    unsure = tuple(
-        act == UNKNOWN or any(iccs_below(its, [act]) and its != act for its in one.acts.acts) for one in definitions
-    )
+    acts = [one.acts for one in definitions if one.acts is not None]
+    counted = tuple(bool(act) and one.counts(act) for one in acts)
+    unsure = tuple(act == UNKNOWN or any(iccs_below(its, [act]) and its != act for its in one.acts) for one in acts)
     return counted, unsure
 
 

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from safercities.disclose.base import Base, make_base
 from safercities.disclose.family import Family, Table
-from safercities.disclose.gate import Room, Target, targets
+from safercities.disclose.gate import Target, targets
 from safercities.disclose.journal import Entry, Frame
 from safercities.disclose.plan import PlannedPeriod, PlannedTable
 from safercities.disclose.prove import Insider
+from safercities.disclose.room import Room
 from safercities.disclose.rounding import Error, round_base
-from safercities.disclose.solver import Mask
+from safercities.disclose.solver import Floats, Mask
 from safercities.disclose.spec import PublishSpec
 from safercities.disclose.suppress import default_width, insiders_of, suppress
 from safercities.disclose.zones import Overlaps
@@ -61,6 +62,10 @@ class Guarded:
         With suppression: cells withheld for their own sake.
     errors
         With rounding: error of each table; private.
+    whole
+        Where several sources hold the same cases: all of them, protected together.
+    sisters
+        These sources, those among them that were published before and not now.
     """
 
     part: PlannedPeriod
@@ -75,9 +80,13 @@ class Guarded:
     published: Mask | None = None
     primary: Mask | None = None
     errors: tuple[Error, ...] = ()
+    whole: Guarded | None = None
+    sisters: tuple[str, ...] = ()
 
     def entry(self) -> Entry:
-        """What the journal keeps."""
+        """What the journal keeps: of what was protected together, all that was published of it."""
+        if self.whole is not None:
+            return replace(self.whole.entry(), source=self.part.source)
         frame, period = Frame.of(self.base), str(self.part.period)
         k = self.minimum
         if self.published is None:
@@ -147,7 +156,7 @@ def protect(
             part, base, family, minimum, effective, made.counts, after, target, insiders, errors=made.errors
         )  # fmt: skip
     target = targets(room, family, minimum, spec.width, private)
-    published, primary = _suppressed(room, family, effective, minimum, spec, private, list(insiders))
+    published, primary = suppressed(room, family, effective, minimum, spec, private, list(insiders))
     label = [family.label(int(cell)) for cell in np.flatnonzero(published)]
     after = room.publish(family.matrix[np.flatnonzero(published)], "this release", label)
     return Guarded(
@@ -324,7 +333,7 @@ def attributes(base: Base, family: Family, tables: Sequence[PlannedTable], count
     return found
 
 
-def _suppressed(
+def suppressed(
     room: Room,
     family: Family,
     effective: Ints,
@@ -332,10 +341,18 @@ def _suppressed(
     spec: PublishSpec,
     private: Mask,
     insiders: list[Insider],
+    cost: Floats | None = None,
 ) -> tuple[Mask, Mask]:
     """Which cells are published, and which are withheld for their own sake.
 
     Small leaves that are no cell of any table are protected as cells are: they must not follow from the tables either.
+
+    Parameters
+    ----------
+    private
+        Cells to be withheld for another reason than that they are small, shape (cells,).
+    cost
+        Of withholding each cell, shape (cells,); default: as `suppress`.
     """
     more = room.columns - len(effective)
     least_each = np.concatenate([minimum, room.former])
@@ -354,7 +371,8 @@ def _suppressed(
     k[: family.cells] = family.minimum
     width = default_width(k) if spec.width is None else np.full(whole.cells, spec.width, dtype=np.int64)
     width[room.knows(whole.matrix)] = 0  # what is known outside cannot be protected
+    price = None if cost is None else np.append(cost, np.ones(whole.cells - family.cells))
     made = suppress(
-        whole, room.truth, width=width, primary=primary, known=room.knowledge, insiders=insiders
+        whole, room.truth, width=width, primary=primary, known=room.knowledge, insiders=insiders, cost=price
     )  # fmt: skip
     return made.published[: family.cells], made.primary[: family.cells]

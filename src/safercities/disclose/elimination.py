@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from safercities.disclose.knowledge import Ints
+from safercities.disclose.remainder import Rest, remainders
 from safercities.disclose.solver import Floats, Mask
 
 if TYPE_CHECKING:
@@ -26,7 +27,15 @@ STILL = 1e-3
 _COLUMNS = 2048
 
 
-def eliminate(matrix: csr_array, primary: Mask, order: Ints, known: Ints | None = None, *, seed: int = 0) -> Mask:
+def eliminate(
+    matrix: csr_array,
+    primary: Mask,
+    order: Ints,
+    known: Ints | None = None,
+    *,
+    rest: Rest | None = None,
+    seed: int = 0,
+) -> Mask:
     """Which cells can be published, so that no primary one is a linear combination of published ones.
 
     Cells are taken in the given order; one that would make a primary cell a combination is left out.
@@ -41,6 +50,8 @@ def eliminate(matrix: csr_array, primary: Mask, order: Ints, known: Ints | None 
         The other cells, those that are wanted most first.
     known
         Cells that are published already and cannot be withheld any more: taken first, whatever follows from them.
+    rest
+        What must remain of published totals: a cell that would leave less is left out as well.
     seed
         Of the random combinations of leaves that stand for them: the ranks are right but with a chance of about
         cells/`PRIME`, and what is published is proved afterwards by other means.
@@ -66,19 +77,22 @@ def eliminate(matrix: csr_array, primary: Mask, order: Ints, known: Ints | None 
     rows = np.concatenate([risky, taken])
     most = min(matrix.shape[1], len(taken))
     columns = min(most, _COLUMNS)
-    while (found := _taken(matrix[rows], taken, len(forced), columns, seed)) is None:
+    while (found := _taken(matrix[rows], taken, len(forced), columns, rest, seed)) is None:
         columns = min(most, 2 * columns)
     published = np.zeros(matrix.shape[0], dtype=bool)
     published[found] = True
     return published
 
 
-def _taken(matrix: csr_array, taken: Ints, forced: int, columns: int, seed: int) -> list[int] | None:
+def _taken(matrix: csr_array, taken: Ints, forced: int, columns: int, rest: Rest | None, seed: int) -> list[int] | None:
     """The cells that are published; None where their rank is more than the number of columns can show."""
     first = matrix.shape[0] - len(taken)
     work = _Residues(matrix, columns + _PROBES + 1, first, seed)
     published = []
+    rest = rest.anew() if rest else None
     for position, cell in enumerate(taken.tolist()):
+        if rest and position >= forced and not rest.allows(cell):
+            continue
         row = work.row(first + position)
         if row.any():
             if work.done == columns and columns < min(work.leaves, len(taken)):
@@ -87,6 +101,8 @@ def _taken(matrix: csr_array, taken: Ints, forced: int, columns: int, seed: int)
                 continue
             work.pivot(row, first + position + 1)
         published.append(cell)
+        if rest and position >= forced:
+            rest.publish(cell)
     return published
 
 
@@ -106,9 +122,12 @@ def still(facts: csr_array, number: int, rng: np.random.Generator) -> Floats:
     from scipy.sparse.linalg import lsmr
 
     changes = rng.normal(size=(facts.shape[1], number))
-    for column in changes.T if facts.shape[0] else ():
-        fit = lsmr(facts.T, column, atol=1e-12, btol=1e-12, maxiter=20 * max(facts.shape))[0]
-        column -= facts.T @ fit
+    if facts.shape[0]:
+        rows = remainders(facts)[0].T
+        across = (rows / np.sqrt(rows.power(2).sum(axis=0))[None, :]).tocsr()  # better conditioned, and so much quicker
+        for column in changes.T:
+            fit = lsmr(across, column, atol=1e-12, btol=1e-12, maxiter=20 * max(facts.shape))[0]
+            column -= across @ fit
     return changes
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from safercities.disclose.audit import LARGE, inward, program, slack, small
 from safercities.disclose.elimination import STILL, still
 from safercities.disclose.knowledge import Ints, Knowledge
+from safercities.disclose.marginal import Marginal
 from safercities.disclose.solver import TOLERANCE, Floats, Program
 from safercities.model.errors import SafercitiesError, problem
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Rounds of questions to all open targets together, after which each is asked by itself, or called open.
 ROUNDS = 60
+#: Targets that are moved together by way of the cells, at most.
+TOGETHER = 20
 #: The same for an insider, who is one of many.
 INSIDER_ROUNDS = 8
 #: Pairs of points that are mixed for an insider, at most.
@@ -143,6 +146,8 @@ class Prover:
         Of each target: an opening that shows only that it is at least so much is none. Default: none is.
     brief
         Whether one opening is answer enough.
+    cells
+        The tables that the targets are the withheld cells of, in their order: a quicker way to points, in large systems.
     """
 
     def __init__(
@@ -158,8 +163,9 @@ class Prover:
         points: Iterable[Floats] = (),
         enough: Ints | None = None,
         brief: bool = False,
+        cells: Marginal | None = None,
     ) -> None:
-        self.exact, self.brief = exact, brief
+        self.exact, self.brief, self.cells = exact, brief, cells
         self.knowledge, self.targets, self.wanted = knowledge, targets.tocsr(), np.asarray(width)
         self.whole = small(knowledge) if whole is None else whole
         self.large = knowledge.matrix.nnz > LARGE
@@ -186,8 +192,50 @@ class Prover:
     def _anybody(self) -> list[Opening]:
         if not self.targets.shape[0]:
             return []
+        if self.large and self.cells is not None:
+            certain = self._moves()
+            return certain + self._unsettled({one.target for one in certain})
         self._rounds(self.knowledge, None)
         return self._settle(self.knowledge, None)
+
+    def _unsettled(self, but: set[int]) -> list[Opening]:
+        """The other open targets, as they look."""
+        lower, upper = self.points.reach()
+        left = [one for one in self._open(None).tolist() if one not in but]
+        return [Opening(one, int(lower[one]), int(upper[one])) for one in left]
+
+    def _moves(self) -> list[Opening]:
+        """Move a few open targets at a time by way of the cells; gives those that their sums alone hold too tightly.
+
+        Fewer at a time where no leaves fit, until one by itself cannot be moved either.
+        """
+        assert self.cells is not None
+        together, hard, certain = TOGETHER, np.zeros(len(self.wanted), dtype=bool), list[Opening]()
+        while len(left := np.flatnonzero((self.points.width() < self.wanted) & ~hard)):
+            some = self._rng.choice(left, min(together, len(left)), replace=False)
+            found = self.cells.other(some, self._amounts(some))
+            if found is not None and self.knowledge.allows(found):
+                self._take(found)
+            closed = self.points.width()[left] >= self.wanted[left]
+            together = min(TOGETHER, 2 * together) if closed.any() else together // 2
+            if not together:
+                together, hard[some] = 1, True
+                certain += self._held(int(some[0]))
+        return certain
+
+    def _held(self, target: int) -> list[Opening]:
+        """The target as an opening, if its sums with other cells hold it too tightly, whatever the leaves."""
+        assert self.cells is not None
+        lower, upper = self.cells.limits(target)
+        edges = inward(lower), -inward(-upper)
+        return [Opening(target, *edges, exact=True)] if edges[1] - edges[0] < self.wanted[target] else []
+
+    def _amounts(self, targets: Ints) -> Floats:
+        """How far each target must move, up or down by chance, to be wide enough; down only where it can."""
+        lower, upper = (edge[targets] for edge in self.points.reach())
+        value = np.array([self.points.value(one) for one in targets])
+        up, down = lower + self.wanted[targets] - value, value - (upper - self.wanted[targets])
+        return np.where((self._rng.random(len(targets)) < 0.5) & (value >= down), -down, up)
 
     def _open(self, insider: Insider | None) -> Ints:
         """The targets that are not wide enough yet."""

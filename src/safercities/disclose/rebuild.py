@@ -101,7 +101,7 @@ def protected_source(
         levels=tuple(levels),
         acts=source.acts,
         today=source.today,
-        rejected=source.rejected,
+        rejected=0.0,  # of the whole file: that it is more than 5 % would be one more true number
         judged={base.period: _judged(source, base.period) for base in bases},
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from safercities.disclose.audit import LARGE
 from safercities.disclose.knowledge import MOST, Ints, Knowledge
+from safercities.disclose.marginal import Marginal
 from safercities.disclose.solver import TOLERANCE, Floats, Infeasible, Mask, Program
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Openings that are closed by one program.
 TOGETHER = 200
+#: The same where programs are over the cells.
+FEW = 8
 #: Of the leaves without a case, those that may change in a large system: enough to find a way, few enough to be quick.
 _SHARE = 0.1
 
@@ -103,15 +106,20 @@ def close(
     truth: Ints,
     knowledge: Knowledge,
     needs: Sequence[Need],
+    cells: Marginal | None = None,
 ) -> tuple[Mask, list[Floats]]:
     """Withhold what meets all needs; gives the cells that stay published, and the other counts that were found.
+
+    With `cells` first by way of these.
 
     Raises
     ------
     Infeasible
         If a need cannot be met even with everything withheld that may be.
     """
-    published, points = published.copy(), []
+    published, points = published.copy(), list[Floats]()
+    if cells is not None:
+        published, points, needs = _by_cells(published, cost, knowledge, needs, cells)
     for start in range(0, len(needs), TOGETHER):
         for group in _groups(needs[start : start + TOGETHER]):
             try:
@@ -122,6 +130,30 @@ def close(
                 published &= ~differ(matrix, truth, one)
                 points.append(one)
     return published, points
+
+
+def _by_cells(
+    published: Mask, cost: Floats, knowledge: Knowledge, needs: Sequence[Need], cells: Marginal
+) -> tuple[Mask, list[Floats], list[Need]]:
+    """As `close`, by programs over the cells: a few needs at once, by itself where no leaves fit; and what is left."""
+    points, left = list[Floats](), [need for need in needs if need.fixed]
+    waiting = [[need for need in needs[start : start + FEW] if not need.fixed] for start in range(0, len(needs), FEW)]
+    while waiting:
+        group = waiting.pop()
+        if not group:
+            continue
+        amounts = np.array([need.amount for need in group])
+        with suppress(Infeasible):
+            found = cells.publishing(published).cheapest(np.array([need.cell for need in group]), amounts, cost)
+            if found is not None and knowledge.allows(found):
+                published = published & ~differ(cells.family.matrix, cells.counts, found)
+                points.append(found)
+                continue
+        if len(group) == 1:
+            left += group
+        else:
+            waiting += [group[: len(group) // 2], group[len(group) // 2 :]]
+    return published, points, left
 
 
 def _some(

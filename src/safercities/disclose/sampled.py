@@ -1,4 +1,4 @@
-"""What is published of surveys and audits: which rows, under which least counts; and the withholding of audits."""
+"""What is published of surveys and audits: which rows, under which least counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from safercities.disclose.plan import PlannedPeriod, SourceFacts
 from safercities.disclose.spec import PLACE, PublishSpec
-from safercities.disclose.withhold import blank
 from safercities.indicators.spec import Indicator
 from safercities.measure.audits import AuditsSource
 from safercities.measure.source import days_of
@@ -90,12 +89,6 @@ def least(made: Estimates, spec: PublishSpec, indicators: Mapping[str, Indicator
         for row in made.rows()
     ]
     return np.array(found, dtype=np.int64)
-
-
-def protect_audits(made: Estimates, minimum: Ints) -> Estimates:
-    """Audits rate points, not people: what rests on fewer than the minimum is withheld, as one walk would show."""
-    n = np.asarray(pc.fill_null(made.table.column("n"), 0).to_numpy())
-    return blank(made, n < minimum)
 
 
 def _broken(row: Mapping[str, Any], dimensions: Sequence[str]) -> frozenset[str]:

@@ -129,6 +129,6 @@ class Program:
         value = info.mip_dual_bound if self._whole else info.objective_function_value
         return Solution(np.array(found.col_value), float(value), np.array(found.row_dual))
 
-    def bound(self, column: int, least: float, most: float) -> None:
-        """Other bounds of one column."""
-        self._highs.changeColBounds(column, float(least), float(most))
+    def limit(self, least: Floats, most: Floats) -> None:
+        """Other bounds of all columns."""
+        self._highs.changeColsBounds(len(self._columns), self._columns, least.astype(float), most.astype(float))

@@ -148,6 +148,13 @@ class PublishSpec(Spec):
     indicators: list[str] | None = Field(
         default=None, description="Indicators to publish; default: those of `[measure]`."
     )
+    sources: list[str] | None = Field(default=None, description="Sources to publish; default: all.")
+    same_cases: list[list[str]] = Field(
+        default=[],
+        description='Sources that hold the same cases, each with an `id` that the others have too: [["police", '
+        '"prosecutor"]]. Their tables of a period are protected together, as those of one source, where all cases are '
+        "in both and agree; otherwise the release is refused. Sources over the same file need not be named.",
+    )
     width: int | None = Field(
         default=None,
         ge=1,
@@ -180,6 +187,14 @@ class PublishSpec(Spec):
     @classmethod
     def _tables_once(cls, tables: list[list[str]] | None) -> list[list[str]] | None:
         return None if tables is None else _no_repeats(tables)
+
+    @field_validator("same_cases")
+    @classmethod
+    def _groups(cls, groups: list[list[str]]) -> list[list[str]]:
+        for group in groups:
+            if len(set(group)) < 2 or len(set(group)) < len(group):
+                raise ValueError(f"{group} must name two sources or more, each once")
+        return groups
 
     @field_validator("sensitive_acts")
     @classmethod

@@ -6,17 +6,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from safercities.disclose.audit import small
+from safercities.disclose.audit import LARGE, small
 from safercities.disclose.elimination import eliminate
 from safercities.disclose.family import Family
 from safercities.disclose.knowledge import Ints, Knowledge
+from safercities.disclose.marginal import Marginal
 from safercities.disclose.prove import Insider, Opening, Prover
+from safercities.disclose.remainder import Rest
 from safercities.disclose.repair import Need, close
 from safercities.disclose.solver import Floats, Infeasible, Mask
 from safercities.model.errors import SafercitiesError, problem
 
 #: Families of up to so many entries are gone through cell by cell for what need not be withheld.
 SPARE = 2_000
+#: How much must be left of a published cell when its published parts are taken away, to the width, where a family is so
+#: large that it cannot be proved otherwise: the less is left, the fewer other counts there are.
+ROOM = 4
 #: Rounds of proof and repair before giving up: each withholds more, so that few are ever needed.
 MOST_ROUNDS = 30
 
@@ -139,6 +144,7 @@ class _Work:
         self.width, self.insiders, self.seed = width, insiders, seed
         self.total = family.counts(counts)
         self.points: list[Floats] = []
+        self._marginal = Marginal(family, counts, width, np.ones(len(primary), dtype=bool))
         self.repaired = False
 
     def run(self) -> tuple[Mask, Mask]:
@@ -161,13 +167,23 @@ class _Work:
         matrix = sp.vstack([cells, self.known.matrix[facts]], format="csr")
         more = np.zeros(len(facts), dtype=bool)
         forced = cells.shape[0] + np.arange(len(facts))
-        found = eliminate(matrix, np.concatenate([self.primary, more]), order, forced, seed=self.seed)
+        rest = None
+        if cells.nnz > LARGE and not self._marginal.publishing(~self.primary).fewer:
+            rest = Rest(self.family, self.total, ROOM * self.width)
+        found = eliminate(matrix, np.concatenate([self.primary, more]), order, forced, rest=rest, seed=self.seed)
         return found[: cells.shape[0]]
 
     def knowledge(self, published: Mask) -> Knowledge:
         """Everything known once these cells are published."""
         at = np.flatnonzero(published)
         return self.known.plus(self.family.matrix[at], self.total[at].astype(float))
+
+    def _cells(self, published: Mask) -> Marginal | None:
+        """The cells as a quicker way to other counts, in large systems of few cells to many leaves."""
+        if self.family.matrix.nnz <= LARGE:
+            return None
+        self._marginal = self._marginal.publishing(published)
+        return self._marginal if self._marginal.fewer else None
 
     def _openings(self, published: Mask, *, brief: bool = False) -> list[Opening]:
         """Withheld cells that are pinned down; `target` is the cell.
@@ -186,6 +202,7 @@ class _Work:
             exact=small(self.known),
             brief=brief,
             enough=np.where(self.primary, np.iinfo(np.int64).max, self.family.minimum)[withheld],
+            cells=self._cells(published),
         )
         found = [replace(one, target=int(withheld[one.target])) for one in prover.openings(self.insiders)]
         self.points = list(prover.points)[1:]
@@ -219,7 +236,8 @@ class _Work:
             fixed = () if one.insider is None or own else (one.insider.leaf,)
             needs.append(Need(one.target, max(1, one.lower + width - truth), fixed))
         try:
-            kept, points = close(self.family.matrix, published, self.cost, self.counts, self.known, needs)
+            cells = self._cells(published)
+            kept, points = close(self.family.matrix, published, self.cost, self.counts, self.known, needs, cells)
         except Infeasible:
             label = self.family.label(openings[0].target)
             raise SafercitiesError(problem("protect-impossible", cell=label)) from None

@@ -23,6 +23,8 @@ Mask = NDArray[np.bool_]
 EXACT = 1e-9
 #: What is bounded of a domain: cases, respondents who are none, respondents.
 QUANTITIES = ("x", "y", "n")
+#: Nodes of a search that may end without an answer.
+STEPS = 50
 #: No sample is larger, where nothing is known of its size.
 LARGEST = 10_000_000
 
@@ -49,6 +51,10 @@ class Seen:
         Whether cases are protected; of means only respondents are.
     withheld
         Whether the domain's rows are withheld.
+    x_high, y_high
+        Cases and others at most; None: as many as there are respondents.
+    se_low, se_high
+        Bounds of the standard error of the share, lower one excluded; 0 and infinity, or None: nothing is known.
     """
 
     name: str
@@ -60,6 +66,10 @@ class Seen:
     y_low: Integers
     cases: Mask
     withheld: Mask
+    se_low: Floats | None = None
+    se_high: Floats | None = None
+    x_high: Integers | None = None
+    y_high: Integers | None = None
 
 
 class System(NamedTuple):
@@ -145,8 +155,19 @@ def _sizes(share: tuple[float, float], se: tuple[float, float]) -> tuple[int, in
     return int(np.floor(max(first, 0))), int(np.ceil(min(last, LARGEST)))
 
 
-def constraints(leaves: Leaves, seen: Seen) -> System:
-    """What is published of one indicator in one wave, as a linear system in whole numbers.
+def fits(seen: Seen, x: NDArray[np.generic], y: NDArray[np.generic]) -> Mask:
+    """Domains of which x cases and y others have a standard error that is shown as theirs was; shape (…, domains)."""
+    if seen.se_low is None or seen.se_high is None:
+        return np.ones(np.shape(x), dtype=bool)
+    told = np.isfinite(seen.se_high)
+    error = drawn_singly(np.asarray(x, dtype=np.float64) + np.asarray(y, dtype=np.float64), x)
+    with np.errstate(invalid="ignore"):
+        inside = (error > seen.se_low * (1 - EXACT)) & (error <= seen.se_high * (1 + EXACT))
+    return np.asarray(~told | inside)
+
+
+def constraints(leaves: Leaves, seen: Seen, ties: sparse.csr_array | None = None) -> System:
+    """What is published of one or several indicators, as a linear system in whole numbers.
 
     Parameters
     ----------
@@ -154,6 +175,8 @@ def constraints(leaves: Leaves, seen: Seen) -> System:
         How the domains add up.
     seen
         What is seen of each.
+    ties
+        Sums of the cells' cases, then of their others, that are known to be 0 or more.
     """
     from scipy import sparse
 
@@ -169,11 +192,13 @@ def constraints(leaves: Leaves, seen: Seen) -> System:
         (sparse.hstack([same, empty]), flat, flat),
         (sparse.hstack([empty, same]), flat, flat),
         (n, seen.n_low, seen.n_high),
-        (x, seen.x_low, np.where(seen.cases, seen.n_high, 0)),
-        (y, seen.y_low, seen.n_high),
+        (x, seen.x_low, np.where(seen.cases, seen.n_high if seen.x_high is None else seen.x_high, 0)),
+        (y, seen.y_low, seen.n_high if seen.y_high is None else seen.y_high),
         (under, np.zeros(len(told)), np.full(len(told), np.inf)),
         (over, np.full(len(told), -np.inf), np.zeros(len(told))),
     ]
+    if ties is not None and ties.shape[0]:
+        blocks.append((ties.astype(float), np.zeros(ties.shape[0]), np.full(ties.shape[0], np.inf)))
     matrix = sparse.vstack([block for block, _, _ in blocks]).tocsr()
     lower = np.concatenate([np.asarray(low, dtype=float) for _, low, _ in blocks])
     upper = np.concatenate([np.asarray(high, dtype=float) for _, _, high in blocks])
@@ -188,7 +213,9 @@ def _weighted(share: Floats, x: sparse.csr_array, y: sparse.csr_array) -> sparse
     return sparse.csr_array(sparse.diags_array(1 - share) @ x - sparse.diags_array(share) @ y)
 
 
-def attack(leaves: Leaves, seen: Seen, which: Sequence[int] | None = None) -> Bounds:
+def attack(
+    leaves: Leaves, seen: Seen, which: Sequence[int] | None = None, ties: sparse.csr_array | None = None
+) -> Bounds:
     """Exact bounds of the domains `which` (default: all), by integer programming; other domains get 0 and `LARGEST`.
 
     Raises
@@ -209,7 +236,7 @@ def attack(leaves: Leaves, seen: Seen, which: Sequence[int] | None = None) -> Bo
     >>> found.low[:, 2].tolist(), found.high[:, 2].tolist()
     ([5, 20, 25], [5, 20, 25])
     """
-    system, size = constraints(leaves, seen), len(leaves.domains)
+    system, size = constraints(leaves, seen, ties), len(leaves.domains)
     low, high = np.zeros((3, size), dtype=np.int64), np.full((3, size), LARGEST, dtype=np.int64)
     for at in range(size) if which is None else which:
         for quantity in range(3):
@@ -248,6 +275,31 @@ def optimum(
     if found.status != 0 or found.x is None:
         raise SafercitiesError(problem("survey-attack-unsolved", group=name, message=found.message))
     return np.asarray(found.x, dtype=np.float64)
+
+
+def guess(rows: Sequence[tuple[sparse.csr_array, Floats, Floats]], most: Floats) -> Floats | None:
+    """Whole numbers that meet all rows, if they are found within a fixed number of steps; else None.
+
+    Parameters
+    ----------
+    rows
+        Matrix, lower and upper sides.
+    most
+        Largest z.
+    """
+    from scipy import optimize, sparse
+
+    matrix, lower, upper = (list(one) for one in zip(*rows, strict=True))
+    found = optimize.milp(
+        np.zeros(len(most)),
+        integrality=np.ones(len(most), dtype=np.int64),
+        bounds=optimize.Bounds(0, most),
+        constraints=optimize.LinearConstraint(
+            sparse.vstack(matrix).tocsr(), np.concatenate(lower), np.concatenate(upper)
+        ),
+        options={"node_limit": STEPS},
+    )
+    return None if found.x is None else np.rint(found.x)
 
 
 def described(domains: Sequence[Key], bounds: Bounds) -> Iterator[str]:

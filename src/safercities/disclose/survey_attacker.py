@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from safercities.disclose.digits import bands, before
 from safercities.disclose.survey_attack import LARGEST, Seen, attack, single
-from safercities.disclose.survey_leaves import Key, leaves
+from safercities.disclose.survey_groups import definitions, groups, tied_groups, told
+from safercities.disclose.survey_leaves import Key
 from safercities.disclose.survey_rows import Domain, Table, read
 from safercities.disclose.survey_shown import units
+from safercities.indicators.spec import Indicator
 from safercities.model.errors import SafercitiesError
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 Series = tuple[str, str, str, str]
 #: Figures that are not rounded are known to this share of themselves.
 FULL_PRECISION = 1e-7
@@ -56,6 +60,7 @@ def survey_attack(
     places: Sequence[Place] = (),
     sizes: Mapping[Series, int] | None = None,
     only: Sequence[Key] | None = None,
+    indicators: Mapping[str, Indicator] | None = None,
 ) -> list[Learned]:
     """Exact bounds of respondents, cases and others of every domain, from the rows as published.
 
@@ -74,6 +79,8 @@ def survey_attack(
         Size of the sample, by series, where the attacker knows it: it is seldom a secret.
     only
         Domains to be bounded; default: all. Each takes six integer programmes.
+    indicators
+        Definitions by code, which say what holds what; default: those of the catalogue.
 
     Raises
     ------
@@ -81,74 +88,116 @@ def survey_attack(
         If the solver does not come to an end: then nothing is proved.
     """
     table = read(estimates, minimum)
-    rounded = np.array([status == "F" for status in estimates.table.column("conf_status").to_pylist()], dtype=bool)
-    hidden = np.array([status == "N" for status in estimates.table.column("conf_status").to_pylist()], dtype=bool)
-    groups: dict[Series, list[Domain]] = {}
-    for one in table.domains:
-        groups.setdefault(one.series, []).append(one)
-    found = []
-    for series, members in groups.items():
-        tree = leaves([one.key for one in members], estimates.dimensions, places)
-        size = (sizes or {}).get(series)
-        far = max(minimum - 1, 1) if width is None else width
+    least, far = minimum, max(minimum - 1, 1) if width is None else width
+    asked = table.domains, told(table.domains, table.value), estimates.dimensions, places, definitions(indicators)
+    learned: dict[tuple[Series, Key], Learned] = {}
+    for group in [*groups(table.domains, estimates.dimensions, places), *tied_groups(*asked)]:
+        members = [table.domains[at] for at in group.members.tolist()]
         which = [at for at, one in enumerate(members) if only is None or one.key in only]
-        given = (table, members, rounded, hidden, minimum, far, size, tree.total)
-        seen = _seen(*given, worst=True)
+        every = np.ones(len(members), dtype=np.int64)
+        known = np.array([(sizes or {}).get(one.series, LARGEST) for one in members], dtype=np.int64)
+        view = View(table, members, group.whole, statuses(estimates), every * least, every * far, known)
+        seen = view.seen(group.name, worst=True)
         try:
-            bounds, fits = attack(tree, seen, which), True
+            bounds, fits = attack(group.leaves, seen, which, group.ties), True
         except SafercitiesError:  # no world of a sample that weighs itself: only the bands of n say something
-            bounds, fits = attack(tree, _seen(*given, worst=False), which), False
+            seen = view.seen(group.name, worst=False)
+            bounds, fits = attack(group.leaves, seen, which, group.ties), False
         for at in which:
             x, y, n = ((int(low), int(high)) for low, high in zip(bounds.low[:, at], bounds.high[:, at], strict=True))
-            found.append(Learned(series, members[at].key, bool(seen.withheld[at]), x, y, n, fits))
-    return found
+            one = Learned(members[at].series, members[at].key, bool(seen.withheld[at]), x, y, n, fits)
+            learned[one.series, one.key] = _both(one, learned.get((one.series, one.key), one))
+    return list(learned.values())
 
 
-def _seen(
-    table: Table,
-    members: Sequence[Domain],
-    rounded: NDArray[np.bool_],
-    hidden: NDArray[np.bool_],
-    minimum: int,
-    width: int,
-    size: int | None,
-    total: int,
-    *,
-    worst: bool,
-) -> Seen:
-    many = len(members)
-    largest = LARGEST if size is None else size
-    n_low, n_high = np.zeros(many, dtype=np.int64), np.full(many, largest, dtype=np.int64)
-    share_low, share_high, least = np.zeros(many), np.ones(many), np.zeros(many, dtype=np.int64)
-    rows = np.array([max(one.row, *one.totals, -1) for one in members], dtype=np.int64)
-    rows = np.where([one.row >= 0 for one in members], [one.row for one in members], rows)
-    withheld = hidden[rows] | ~np.isfinite(table.value[rows])
-    counted = table.kind[rows] != "number"
-    step = units(table, rows, np.full(many, width, dtype=np.int64))
-    for at in np.flatnonzero(~withheld).tolist():
-        row, per = int(rows[at]), float(table.per[rows[at]])
-        if rounded[row]:
-            first, last = bands([int(table.n[row])])
-            n_low[at], n_high[at] = max(int(first[0]), minimum), min(int(last[0]), largest)
-            least[at] = minimum if counted[at] else 0
-        if not counted[at] or not worst:
-            continue
-        value, half = table.value[row] / per, step.value[at] / per / 2 if rounded[row] else 0.0
+def _both(one: Learned, other: Learned) -> Learned:
+    """What is known from both."""
+    x, y, n = ((max(a[0], b[0]), min(a[1], b[1])) for a, b in ((one.x, other.x), (one.y, other.y), (one.n, other.n)))
+    return replace(one, x=x, y=y, n=n, self_weighting=one.self_weighting and other.self_weighting)
+
+
+def statuses(estimates: Estimates) -> NDArray[np.str_]:
+    """`conf_status` of each row; empty: none."""
+    return np.array([one or "" for one in estimates.table.column("conf_status").to_pylist()], dtype="<U1")
+
+
+class View:
+    """What an attacker reads of some domains.
+
+    Parameters
+    ----------
+    table
+        All rows.
+    members
+        The domains.
+    whole
+        For each the position of the one that holds everybody, as in `Group`.
+    status
+        `conf_status` of the rows.
+    minimum, width
+        Those of the protection of each domain.
+    size
+        Largest number of respondents; of the domain that holds everybody it is theirs, where it is not `LARGEST`.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        members: Sequence[Domain],
+        whole: Integers,
+        status: NDArray[np.str_],
+        minimum: Integers,
+        width: Integers,
+        size: Integers,
+    ) -> None:
+        self.table, self.minimum, self.size = table, minimum, size
+        rows = np.array([one.row if one.row >= 0 else max((*one.totals, -1)) for one in members], dtype=np.int64)
+        self.rows, self.total = rows, whole == np.arange(len(members))
+        self.withheld = (status[rows] == "N") | ~np.isfinite(table.value[rows])
+        self.rounded = status[rows] == "F"
+        self.counted = table.kind[rows] != "number"
+        self.units = units(table, rows, width, self.total)
+
+    def seen(self, name: str, *, worst: bool) -> Seen:
+        """What follows for each domain from its own row; `worst`: of a sample that weighs itself."""
+        size = len(self.rows)
+        given = _Told(
+            np.zeros(size, np.int64), self.size.copy(), np.zeros(size), np.ones(size), np.zeros(size, np.int64)
+        )
+        for at in np.flatnonzero(~self.withheld).tolist():
+            if self.rounded[at]:
+                first, last = bands([int(self.table.n[self.rows[at]])])
+                given.n_low[at] = max(int(first[0]), int(self.minimum[at]))
+                given.n_high[at] = min(int(last[0]), int(given.n_high[at]))
+                given.least[at] = self.minimum[at] if self.counted[at] else 0
+            if self.counted[at] and worst:
+                self._by_share(at, given)
+        known = self.total & (self.size < LARGEST)
+        given.n_low[known] = self.size[known]
+        return Seen(
+            name, given.n_low, given.n_high, given.share_low, given.share_high, given.least, given.least, self.counted,
+            self.withheld,
+        )  # fmt: skip
+
+    def _by_share(self, at: int, given: _Told) -> None:
+        """Bounds of the share, and respondents that it and its standard error leave possible."""
+        row, per = int(self.rows[at]), float(self.table.per[self.rows[at]])
+        value, half = self.table.value[row] / per, self.units.value[at] / per / 2 if self.rounded[at] else 0.0
         half = max(half, FULL_PRECISION * abs(value))
-        share_low[at], share_high[at] = value - half, value + half
-        se = table.se[row] / per
-        low = float(before([table.se[row]])[0]) / per if rounded[row] else se * (1 - FULL_PRECISION)
-        if se > 0:
-            worlds = single(
-                int(n_low[at]),
-                int(n_high[at]),
-                (share_low[at], share_high[at]),
-                (low, se * (1 + FULL_PRECISION)),
-                int(least[at]),
-            )[0]
-            if len(worlds):
-                n_low[at], n_high[at] = worlds.min(), worlds.max()
-    if size is not None and total >= 0:
-        n_low[total] = n_high[total] = size
-    name = " ".join(members[0].series)
-    return Seen(name, n_low, n_high, share_low, share_high, least, least, counted, withheld)
+        share = given.share_low[at], given.share_high[at] = value - half, value + half
+        se = self.table.se[row] / per
+        if not se > 0:
+            return
+        low = float(before([self.table.se[row]])[0]) / per if self.rounded[at] else se * (1 - FULL_PRECISION)
+        ends = int(given.n_low[at]), int(given.n_high[at])
+        worlds = single(*ends, share, (low, se * (1 + FULL_PRECISION)), int(given.least[at]))[0]
+        if len(worlds):
+            given.n_low[at], given.n_high[at] = worlds.min(), worlds.max()
+
+
+class _Told(NamedTuple):
+    n_low: Integers
+    n_high: Integers
+    share_low: Floats
+    share_high: Floats
+    least: Integers

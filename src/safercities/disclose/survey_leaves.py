@@ -114,6 +114,27 @@ def leaves(domains: Iterable[Key], names: Sequence[str], places: Sequence[Place]
     return Leaves(rows, _matrix([each[0] for each in own], size), _differences(same, size), total)
 
 
+def divisions(found: Sequence[str], places: Sequence[Place]) -> dict[str, frozenset[str]]:
+    """In which divisions of the whole each place stands; the whole itself in none.
+
+    Levels of places that lie in each other are one division; police beats beside neighbourhoods are another one. What
+    overlaps what is not known here, so that two of them side by side cannot be proved safe.
+
+    Raises
+    ------
+    UsageError
+        As `leaves`.
+
+    Examples
+    --------
+    >>> city = [Place("A", "A", "city"), Place("N", "N", "quarter", "A"), Place("B", "B", "beat", "A")]
+    >>> {place: sorted(of) for place, of in divisions(["A", "N", "B"], city).items()}
+    {'A': [], 'N': ['place quarter'], 'B': ['place beat']}
+    """
+    chains = _chains(found, places)[1].values()
+    return {one: frozenset(chain.name for chain in chains if one in chain.zones) for one in found}
+
+
 # -- places ------------------------------------------------------------------------------------------------------------
 
 

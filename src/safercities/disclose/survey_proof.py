@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from safercities.disclose.survey_attack import EXACT, Seen, constraints, optimum
+from safercities.disclose.solver import Infeasible, Program
+from safercities.disclose.survey_attack import EXACT, Seen, constraints, fits, guess
+from safercities.disclose.survey_boxes import Boxes, Made
 from safercities.disclose.survey_leaves import Leaves
 from safercities.model.errors import SafercitiesError, problem
 
@@ -17,194 +22,329 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+#: Sums, and between which sides they lie.
+Rows = tuple[Any, Floats, Floats]
 
-#: Rounds in which worlds are sought for all domains at once, before each is tried by itself.
-ROUNDS = 8
+#: Rounds in which worlds are sought for all targets at once, before each is tried by itself.
+ROUNDS = 24
+#: Rounds end after so many that proved nothing more.
+STALL = 2
+#: Worlds are sought this many widths around the truth, and this share of the respondents.
+NEAR, NEAR_SHARE = 4.0, 0.05
+#: Systems of more unknowns than this are not asked for whole numbers: that can take for ever.
+WHOLE = 600
 
 
-def proved(leaves: Leaves, seen: Seen, x: Integers, y: Integers, width: Integers, before: Mask | None = None) -> Mask:
-    """Withheld domains of which two worlds at least `width` apart were found, for each of x, y and n; others are true.
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The true numbers of one or several indicators, and how they add up; arrays of shape (domains,).
+
+    Parameters
+    ----------
+    name
+        For people: indicator and wave.
+    leaves
+        The domains, those of several indicators one after the other.
+    x, y
+        Cases and others.
+    width
+        Least distance between what can be.
+    cases
+        Whether cases are protected; of means only respondents are.
+    whole
+        Position of the domain that holds everybody; −1: none.
+    ties
+        Sums of the cells' cases, then of their others, that nobody doubts to be 0 or more: (ties, 2 × cells).
+    between, between_of
+        What lies between two indicators, as such sums, and the domain that each is about: it is protected as well.
+    """
+
+    name: str
+    leaves: Leaves
+    x: Integers
+    y: Integers
+    width: Integers
+    cases: Mask
+    whole: Integers
+    ties: sparse.csr_array | None = None
+    between: sparse.csr_array | None = None
+    between_of: Integers | None = None
+
+
+class Proof:
+    """The worlds that were found of a sample: they serve for whatever is shown of it.
 
     Every world fits all that is published, and is checked for that after its numbers are made whole: it is proof,
     whatever the solver thinks of it. What is not found is not proved; so the answer errs on the side of hiding.
 
-    - Domains whose rows are shown are not asked for: `single` says what those leave possible.
+    - Protected are cases, others and respondents of every domain, shown or withheld; cases and others of its
+      complement; and what lies between two indicators of which one holds the other.
     - The number of respondents is no secret where it is known exactly (that of the whole sample), cases are none where
       they are not protected.
     - An insider knows one answer in a domain, a case or none. So worlds count only where there is still at least one
       of each that the truth has.
 
     Linear programmes find the worlds, in boxes around the truth in which every pair of whole numbers x, y fits the
-    shown share. Sums of cells in boxes have nearly always corners in whole numbers.
-
-    Parameters
-    ----------
-    x, y
-        True cases, and others, of each domain.
-    width
-        Least distance.
-    before
-        Domains that were proved when as much or more was shown: their worlds still fit.
+    shown share and standard error. Sums of cells in boxes have nearly always corners in whole numbers.
 
     Raises
     ------
     SafercitiesError
         If the true numbers do not add up.
     """
-    search = _Search(leaves, seen, np.array([x, y]), width)
-    if before is not None:
-        search.protected &= ~before
-    rng = np.random.default_rng(0)  # directions only: the same data give the same release
-    for _ in range(ROUNDS):
-        if not search.open.any():
-            break
-        search.try_all(rng)
-    for quantity, at in np.argwhere(search.open).tolist():
-        search.try_one(quantity, at)
-    return np.asarray(~search.open.any(axis=0))
+
+    def __init__(self, sample: Sample) -> None:
+        from scipy import sparse
+
+        self.sample, leaves = sample, sample.leaves
+        self.truth = np.array([sample.x, sample.y])
+        sums, none = leaves.sums.astype(float), sparse.csr_array(leaves.sums.shape)
+        self.both = sparse.block_diag([sums, sums]).tocsr()
+        x, y = sparse.hstack([sums, none]).tocsr(), sparse.hstack([none, sums]).tocsr()
+        part = np.maximum(sample.whole, 0)
+        self.ties = sparse.csr_array((0, 2 * sums.shape[1])) if sample.ties is None else sample.ties.astype(float)
+        between = sparse.csr_array((0, 2 * sums.shape[1])) if sample.between is None else sample.between.astype(float)
+        self.of = np.zeros(0, dtype=np.int64) if sample.between_of is None else sample.between_of
+        self.targets = sparse.vstack([x, y, x + y, x[part] - x, y[part] - y, between]).tocsr()
+        self.wanted = np.concatenate([np.tile(sample.width, 5), sample.width[self.of]])
+        self.least = np.minimum(self.truth, 1) * sample.cases
+        self.worlds = [np.rint(self._truth())]
+        self.last: int | None = None
+        self.boxes: Made = {}
+
+    def _truth(self) -> Floats:
+        """Numbers of the cells that give the true ones, or the rows are not of one sample."""
+        from scipy import sparse
+
+        same = self.sample.leaves.same.astype(float)
+        equal = sparse.vstack([sparse.block_diag([same, same]), self.both]).tocsr()
+        to = np.concatenate([np.zeros(2 * same.shape[0]), *self.truth.astype(float)])
+        matrix = sparse.vstack([equal, self.ties]).tocsr()
+        lower = np.concatenate([to, np.zeros(self.ties.shape[0])])
+        upper = np.concatenate([to, np.full(self.ties.shape[0], np.inf)])
+        size = matrix.shape[1]
+        most = np.full(size, float(self.truth.max(initial=0)))
+        try:
+            return Program(matrix, lower, upper, np.zeros(size), most).minimise(np.zeros(size)).x
+        except Infeasible:
+            raise SafercitiesError(problem("survey-not-additive", group=self.sample.name)) from None
+
+    def add(self, worlds: Iterable[Floats]) -> None:
+        """Worlds that may serve: each is looked at wherever it is used."""
+        self.worlds += list(worlds)
+
+    def proved(self, seen: Seen, *, brief: bool = False, thorough: bool = True) -> Mask:
+        """Domains of which two worlds at least `width` apart were found, for all that is protected of each.
+
+        Parameters
+        ----------
+        brief
+            Whether one failure is answer enough: then nothing is proved.
+        thorough
+            Whether to ask for whole numbers outside of boxes, where boxes have no answer.
+        """
+        search = _Search(self, seen)
+        nothing = np.zeros(len(self.sample.x), dtype=bool)
+        if brief and not thorough and self.last is not None and search.open[self.last]:
+            search.try_one(self.last)
+            if search.open[self.last]:  # most likely what could not be proved a moment ago
+                return nothing
+        search.try_together(np.random.default_rng(0))  # directions only: the same data give the same release
+        for target in np.flatnonzero(search.open).tolist():
+            if search.open[target]:
+                search.try_one(target)
+            if search.open[target] and thorough:
+                search.try_anywhere(target)
+            if brief and search.open[target]:
+                self.last = target
+                return nothing
+        return search.safe()
 
 
 class _Search:
-    """Extremes of every domain over the worlds that were found."""
+    """Extremes of every target over the worlds that fit what is seen."""
 
-    def __init__(self, leaves: Leaves, seen: Seen, truth: Integers, width: Integers) -> None:
-        from scipy import sparse
-
-        self.leaves, self.seen, self.width = leaves, seen, width
-        self.truth = np.array([*truth, truth.sum(axis=0)])
-        self.exact = constraints(leaves, seen)
-        sums, same = leaves.sums.astype(float), leaves.same.astype(float)
-        self.both = sparse.block_diag([sums, sums]).tocsr()
-        fixed = np.flatnonzero(seen.n_low == seen.n_high)
-        known = sparse.hstack([sums[fixed], sums[fixed]])
-        self.equal = sparse.vstack([sparse.block_diag([same, same]), known]).tocsr()
-        self.to = np.concatenate([np.zeros(2 * same.shape[0]), seen.n_low[fixed]])
-        self.least = np.minimum(truth, 1) * seen.cases
-        low, high = boxes(seen, truth, width)
-        self.box = np.concatenate(list(np.maximum(low, self.least))), np.concatenate(list(high))
-        self.protected = np.array([seen.cases, seen.cases, seen.n_low < seen.n_high]) & seen.withheld
-        narrow = np.isfinite(self.box[1]) | (self.box[0] > 0)
-        self.inside, self.bounds = self.both[narrow], (self.box[0][narrow], self.box[1][narrow])
-        self.low, self.high = self.truth.astype(float), self.truth.astype(float)
-        self._check()
-
-    def _check(self) -> None:
-        """The truth is one of the worlds, or the rows are not of one sample."""
-        from scipy import sparse
-
-        matrix = sparse.vstack([self.equal, self.both]).tocsr()
-        to = np.concatenate([self.to, *self.truth[:2]])
-        size = matrix.shape[1]
-        try:
-            optimum(np.zeros(size), matrix, (to, to), np.full(size, np.inf), self.seen.name, np.zeros(size, np.int64))
-        except SafercitiesError:
-            raise SafercitiesError(problem("survey-not-additive", group=self.seen.name)) from None
+    def __init__(self, proof: Proof, seen: Seen) -> None:
+        self.proof, self.seen, self.sample = proof, seen, proof.sample
+        self.exact = constraints(self.sample.leaves, seen, self.sample.ties)
+        there = seen.n_high > 0
+        known = seen.n_low == seen.n_high
+        inner = self.sample.cases & there & (self.sample.whole >= 0)
+        inner &= proof.truth.sum(axis=0) < proof.truth.sum(axis=0)[self.sample.whole]  # else the rest is nobody
+        of_domains = [self.sample.cases & there] * 2 + [~known] + [inner] * 2
+        self.protected = np.concatenate([*of_domains, there[proof.of]])
+        self.low = np.asarray(proof.targets @ proof.worlds[0])
+        self.high = self.low.copy()
+        self._take(np.array(proof.worlds).T)
 
     @property
     def open(self) -> Mask:
-        """Quantities of domains that are not proved yet, (3, domains)."""
-        return np.asarray(self.protected & (self.high - self.low < self.width))
+        """Targets that are not proved yet."""
+        return np.asarray(self.protected & (self.high - self.low < self.proof.wanted))
+
+    def safe(self) -> Mask:
+        """Domains without an open target."""
+        size = len(self.sample.x)
+        left = self.open
+        good = ~left[: 5 * size].reshape(5, size).any(axis=0)
+        return np.asarray(good & ~np.isin(np.arange(size), self.proof.of[left[5 * size :]]))
+
+    def try_together(self, rng: np.random.Generator) -> None:
+        """Worlds for all open targets at once, until that proves nothing more."""
+        idle = 0
+        for _ in range(ROUNDS):
+            before = int(self.open.sum())
+            if not before or idle == STALL:
+                return
+            self.try_all(rng)
+            idle = idle + 1 if int(self.open.sum()) == before else 0
 
     def try_all(self, rng: np.random.Generator) -> None:
-        """A world in which many domains that are open lie `width` away from the truth, up or down."""
-        todo = self.open
-        todo[0] |= todo[2] & ~todo[1] & self.seen.cases
-        todo[1] |= todo[2] & ~todo[0]
-        # down only where that leaves the insider one
-        can_fall = self.truth[:2] - self.width >= self.least
-        up = np.where(can_fall, rng.random((2, len(self.width))) < 0.5, True)
-        self._world(todo[:2], np.where(up, 1.0, -1.0))
+        """A world in which open targets lie far from the truth, each up or down, some wanted more than others."""
+        at = np.flatnonzero(self.open)
+        self._bound(*self._boxes.around(rng))
+        self._world(self.proof.targets[at].T @ _directions(len(at), rng))
 
-    def try_one(self, quantity: int, at: int) -> None:
-        """Worlds for one quantity of one domain."""
-        for which in (0, 1) if quantity == 2 else (quantity,):
-            for sign in (1.0, -1.0):
-                if self.open[quantity, at]:
-                    aims = np.zeros((2, len(self.width)), dtype=bool)
-                    aims[which, at] = True
-                    self._world(aims, np.full(aims.shape, sign))
+    def try_one(self, target: int) -> None:
+        """Worlds for one target: in the box of its domain, or in another one that holds what is wanted."""
+        size = len(self.sample.x)
+        row, width = self.proof.targets[[target]].toarray().ravel(), int(self.proof.wanted[target])
+        kind, at = divmod(target, size) if target < 5 * size else (0, int(self.proof.of[target - 5 * size]))
+        quantity, turned = (kind, 1) if kind < 3 else (kind - 3, -1)
+        low, high = self._boxes.around()
+        for up in (True, False):
+            self._bound(low, high)
+            if self.open[target]:
+                self._world(-row if up else row)
+            here = (self.low if up else self.high)[quantity * size + at]
+            value = int(here) + (width if up else -width) * turned
+            box = self._boxes.moved(at, quantity, value) if self.open[target] else None
+            if box is not None:
+                there = low.copy(), high.copy()
+                there[0][:, at], there[1][:, at] = np.maximum(box[0], self.proof.least[:, at]), box[1]
+                self._bound(*there)
+                self._world(-row if up else row)
 
-    def _world(self, aims: Mask, signs: Floats) -> None:
-        """The largest sum of distances from the truth, each counted up to its width, in the directions given."""
+    def try_anywhere(self, target: int) -> None:
+        """Worlds for one target in whole numbers, outside of boxes; not in large systems."""
+        if self.proof.both.shape[1] > WHOLE:
+            return
+        row, width = self.proof.targets[[target]], float(self.proof.wanted[target])
+        for up in (True, False):
+            if self.open[target]:
+                low, high = (self.low[target] + width, np.inf) if up else (-np.inf, self.high[target] - width)
+                self._anywhere([(row, np.array([low]), np.array([high]))])
+
+    def _world(self, cost: Floats) -> None:
+        """The world with the least cost in the boxes; none, where the boxes do not hold the truth."""
+        size = self.proof.both.shape[1]
+        try:
+            found = np.rint(self._boxed.minimise(np.concatenate([cost, np.zeros(self.proof.both.shape[0])])).x[:size])
+        except Infeasible:
+            return
+        if self._note(found):
+            self.proof.worlds.append(found)
+
+    def _anywhere(self, more: Sequence[Rows]) -> None:
+        """A world near the truth, in whole numbers."""
+        found = guess([*self._rows, *more], self.exact.most)
+        if found is not None and self._note(found):
+            self.proof.worlds.append(found)
+
+    @cached_property
+    def _rows(self) -> list[Rows]:
+        """All that is seen, standard errors as if they were straight lines near the truth; and how near that is."""
         from scipy import sparse
 
-        at = np.flatnonzero(aims.ravel())
-        sign, truth = signs.ravel()[at], self.truth[:2].ravel()[at]
-        size, many = self.both.shape[1], len(at)
-        # sign · sum − distance ≥ sign · truth
-        gain = sparse.hstack([sparse.diags_array(sign) @ self.both[at], -sparse.eye_array(many)])
-        matrix = sparse.vstack([gain, _wider(self.inside, many), _wider(self.equal, many)]).tocsr()
-        lower = np.concatenate([sign * truth, self.bounds[0], self.to])
-        upper = np.concatenate([np.full(many, np.inf), self.bounds[1], self.to])
-        most = np.concatenate([np.full(size, np.inf), np.tile(self.width, 2)[at]])
-        aim = np.concatenate([np.zeros(size), -np.ones(many)])
-        found = optimum(aim, matrix, (lower, upper), most, self.seen.name, np.zeros(size + many, np.int64))
-        self._note(np.rint(found[:size]))
+        proof, seen, sample = self.proof, self.seen, self.sample
+        truth = proof.truth.astype(float)
+        far = NEAR * sample.width + NEAR_SHARE * truth.sum(axis=0)
+        low, high = np.maximum(truth - far, proof.least), truth + far
+        rows = [(self.exact.matrix, self.exact.lower, self.exact.upper), (proof.both, low.ravel(), high.ravel())]
+        if seen.se_low is None or seen.se_high is None:
+            return rows
+        told = np.flatnonzero(np.isfinite(seen.se_high))
+        x, y = truth[:, told]
+        n = x + y
+        slope = np.array([1 / x, 1 / y]) - 2 / n - 1 / (n - 1)  # of the logarithm of the error's square
+        now = np.log(x * y / (n * n * (n - 1)))
+        size = len(sample.x)
+        sums = sparse.diags_array(slope[0]) @ proof.both[told] + sparse.diags_array(slope[1]) @ proof.both[size + told]
+        at = slope[0] * x + slope[1] * y - now
+        edges = [2 * np.log(np.maximum(one[told], 1e-300)) + at for one in (seen.se_low, seen.se_high)]
+        return [*rows, (sparse.csr_array(sums), edges[0], edges[1])]
 
-    def _note(self, z: Floats) -> None:
+    @cached_property
+    def _boxes(self) -> Boxes:
+        return Boxes(self.seen, self.proof.truth, self.sample.width, self.proof.boxes)
+
+    @cached_property
+    def _boxed(self) -> Program:
+        """All that adds up, and then x and y of every domain as unknowns of their own: the boxes are their bounds."""
+        from scipy import sparse
+
+        proof, seen, same = self.proof, self.seen, self.sample.leaves.same.astype(float)
+        fixed, domains = np.flatnonzero(seen.n_low == seen.n_high), proof.both.shape[0]
+        sums = self.sample.leaves.sums.astype(float)
+        known = sparse.hstack([sums[fixed], sums[fixed]])
+        ties, none = proof.ties.shape[0], np.zeros(2 * same.shape[0])
+        cells = sparse.vstack([sparse.block_diag([same, same]), known, proof.ties, proof.both])
+        own = sparse.vstack([sparse.csr_array((cells.shape[0] - domains, domains)), -sparse.eye_array(domains)])
+        lower = np.concatenate([none, seen.n_low[fixed], np.zeros(ties + domains)])
+        upper = np.concatenate([none, seen.n_low[fixed], np.full(ties, np.inf), np.zeros(domains)])
+        matrix = sparse.hstack([cells, own]).tocsr()
+        far = float(seen.n_high.max(initial=1))
+        return Program(matrix, lower, upper, np.zeros(matrix.shape[1]), np.full(matrix.shape[1], far))
+
+    def _bound(self, low: Floats, high: Floats) -> None:
+        """Put the boxes where they are to be."""
+        cells, least = self.proof.both.shape[1], self.proof.least
+        free = np.full(cells, float(self.seen.n_high.max(initial=1)))
+        low, high = np.maximum(low, least), np.maximum(high, least)
+        self._boxed.limit(np.concatenate([0 * free, *low]), np.concatenate([free, *high]))
+
+    def _note(self, z: Floats) -> bool:
         """Take a world as proof if it fits."""
-        fits = self.exact.matrix @ z
-        if np.any(fits < self.exact.lower - EXACT) or np.any(fits > self.exact.upper + EXACT) or np.any(z < 0):
-            return
-        values = (self.exact.sums @ z).reshape(3, -1)
-        use = np.all(values[:2] >= self.least, axis=0)
-        self.low[:, use] = np.minimum(self.low, values)[:, use]
-        self.high[:, use] = np.maximum(self.high, values)[:, use]
+        return bool(self._take(np.rint(z)[:, None]).all())
+
+    def _take(self, worlds: Floats) -> Mask:
+        """Take the worlds that fit as proof, (cells' cases and others, worlds); and which do."""
+        told = self.exact.matrix @ worlds
+        good = np.all(told >= self.exact.lower[:, None] - EXACT, axis=0) & np.all(worlds >= 0, axis=0)
+        good &= np.all(told <= self.exact.upper[:, None] + EXACT, axis=0)
+        at = np.flatnonzero(good)
+        values, size = np.asarray(self.proof.targets @ worlds[:, at]), len(self.sample.x)
+        x, y = values[:size], values[size : 2 * size]
+        inside = np.all((x >= self.proof.least[0][:, None]) & (y >= self.proof.least[1][:, None]), axis=0)
+        inside &= fits(self.seen, x.T, y.T).all(axis=-1)
+        good[at] = inside
+        if inside.any():
+            self.low = np.minimum(self.low, values[:, inside].min(axis=1))
+            self.high = np.maximum(self.high, values[:, inside].max(axis=1))
+        return np.asarray(good)
 
 
-def boxes(seen: Seen, truth: Integers, width: Integers) -> tuple[Floats, Floats]:
-    """Around the true x and y of each domain a box in which every pair fits what is shown, arrays (2, domains).
+def _directions(size: int, rng: np.random.Generator) -> Floats:
+    return np.asarray(rng.exponential(size=size) * np.where(rng.random(size) < 0.5, 1.0, -1.0))
 
-    Where the number of respondents is known exactly the box is that of x alone: y is then the rest.
+
+def proved(leaves: Leaves, seen: Seen, x: Integers, y: Integers, width: Integers) -> Mask:
+    """Domains of which everything protected is proved to be at least `width` wide: `Proof`, of one indicator.
+
+    Raises
+    ------
+    SafercitiesError
+        If the true numbers do not add up.
+
+    Examples
+    --------
+    >>> from safercities.disclose.survey_leaves import leaves
+    >>> tree, hidden = leaves([("A", "_T"), ("A", "F"), ("A", "M")], ["sex"]), np.array([False, True, True])
+    >>> n, share = np.array([60, 40, 20]), np.array([0.25, 0.0, 0.0])
+    >>> low, high = np.where(hidden, 0, 60), np.full(3, 60)
+    >>> seen = Seen("all", low, high, share, np.where(hidden, 1, 0.4), low * 0, low * 0, hidden | True, hidden)
+    >>> proved(tree, seen, np.array([20, 14, 6]), np.array([40, 26, 14]), np.full(3, 4)).tolist()
+    [True, True, True]
     """
-    low, high = np.zeros(truth.shape), np.full(truth.shape, np.inf)
-    for at in np.flatnonzero(~seen.withheld | (seen.n_low == seen.n_high)).tolist():
-        low[:, at], high[:, at] = _box(seen, at, int(truth[0, at]), int(truth[1, at]), int(width[at]))
-    high[0, ~seen.cases] = 0
-    return low, high
-
-
-def _box(seen: Seen, at: int, x: int, y: int, width: int) -> tuple[tuple[float, float], tuple[float, float]]:
-    n_low, n_high = int(seen.n_low[at]), int(seen.n_high[at])
-    least, share = int(seen.x_low[at]), (float(seen.share_low[at]), float(seen.share_high[at]))
-    if n_low == n_high:
-        first = max(int(np.ceil(share[0] * n_low - EXACT)), least)
-        last = min(int(np.floor(share[1] * n_low + EXACT)), n_low - int(seen.y_low[at]))
-        last = last if seen.cases[at] else 0
-        return (min(first, last), n_low - last), (last, n_low - min(first, last))
-    if not seen.cases[at]:
-        return (0, n_low), (0, n_high)
-    edge, far = [x, x, y, y], int(width)  # first and last x, first and last y
-    rare, others = ((0, 1), (2, 3)) if 2 * x <= x + y else ((2, 3), (0, 1))
-    for sides, steps in ((rare, far), (others, far), ((0, 1, 2, 3), n_high)):
-        growing = list(sides)
-        for _ in range(steps):
-            growing = [side for side in growing if _grown(edge, side, n_low, n_high, share, least)]
-            if not growing:
-                break
-    return (edge[0], edge[2]), (edge[1], edge[3])
-
-
-def _grown(edge: list[int], side: int, n_low: int, n_high: int, share: tuple[float, float], least: int) -> bool:
-    """Make a box larger by one at one side, where all of it still fits."""
-    moved = list(edge)
-    moved[side] += 1 if side % 2 else -1
-    if not _fits(moved, n_low, n_high, share, least):
-        return False
-    edge[side] = moved[side]
-    return True
-
-
-def _fits(edge: list[int], n_low: int, n_high: int, share: tuple[float, float], least: int) -> bool:
-    first, last, few, many = edge
-    if min(first, few) < least or first + few < n_low or last + many > n_high:
-        return False
-    return first >= (share[0] - EXACT) * (first + many) and last <= (share[1] + EXACT) * (last + few)
-
-
-def _wider(matrix: sparse.csr_array, by: int) -> sparse.csr_array:
-    """With columns of zeros."""
-    from scipy import sparse
-
-    shape = (matrix.shape[0], matrix.shape[1] + by)
-    return sparse.csr_array((matrix.data, matrix.indices, matrix.indptr), shape=shape)
+    whole = np.full(len(x), leaves.total, dtype=np.int64)
+    return Proof(Sample(seen.name, leaves, x, y, width, seen.cases, whole)).proved(seen)

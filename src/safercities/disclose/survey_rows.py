@@ -25,6 +25,7 @@ Kind = Literal["share", "incidence", "number"]
 Minimum = int | NDArray[np.int64] | Callable[[Estimates], NDArray[np.int64]]
 #: First words of the methods of direct estimates (`sampling.rows`).
 _DIRECT = ("proportion", "mean", "ratio", "total")
+_NUMBERS = ("value", "se", "lower", "upper", "level", "df", "deff", "denominator")
 _INTERVALS = {label: name for name, label in NAMES.items()}
 
 
@@ -64,6 +65,7 @@ class Table:
     upper: Floats
     level: Floats
     df: Floats
+    deff: Floats
     denominator: Floats
     n: Integers
     x: Integers
@@ -93,7 +95,7 @@ def read(estimates: Estimates, minimum: Minimum) -> Table:
     kind = np.array([_kind(word[0], str(unit)) for word, unit in zip(words, texts["unit"], strict=True)], dtype="<U9")
     asked = {name: _asked(name) for name in set(texts["scheme"]) if name}
     rules = np.array([asked.get(name, (0, 0)) for name in texts["scheme"]], dtype=np.int64).reshape(-1, 2)
-    numbers = {name: _floats(table, name) for name in ("value", "se", "lower", "upper", "level", "df", "denominator")}
+    numbers = {name: _floats(table, name) for name in _NUMBERS}
     return Table(
         **numbers,
         n=_counts(table, "n"),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from safercities.disclose.digits import SPREADS, UNITS, bands, nearest, outward, tidy, up
+from safercities.disclose.digits import SPREADS, UNITS, bands, before, nearest, outward, tidy, up
 from safercities.disclose.survey_rows import Table
 from safercities.sampling import intervals
 
@@ -43,21 +43,31 @@ class Shown(NamedTuple):
     denominator: Floats
 
 
-def units(table: Table, at: Integers, width: Integers) -> Units:
+def units(table: Table, at: Integers, width: Integers, exact: Mask) -> Units:
     """Standard errors as shown, and the units of values and denominators, of the rows `at`.
 
     - The standard error is rounded up to 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10 … : at most a third too large.
     - The value is rounded to the smallest of 1, 2, 5, 10 … that is half of that or more. Rounding to one standard error
-      adds 4 % to the error: a twelfth of its square. Of shares and incidences the unit is also such that a band's
-      smallest number of respondents leaves about `width` / 2 whole numbers of cases open.
+      adds 4 % to the error: a twelfth of its square. Of shares and incidences the unit is also such that `width` + 1
+      whole numbers of cases are left open: by itself, or with the respondents that the denominator leaves open.
     - The denominator is rounded to 2 · `width` respondents' weight or more, as if all weighed the same.
 
     All depends on what is shown (standard error, band of n, rounded denominator) and on nothing else.
+
+    Parameters
+    ----------
+    width
+        How many further values must be possible, shape (rows,).
+    exact
+        Rows of which the number of respondents is no secret: nothing else than the unit leaves their cases open.
     """
     se, first = up(table.se[at]), bands(np.maximum(table.n[at], 0))[0]
     counted = table.kind[at] != "number"
     with np.errstate(all="ignore"):
-        open_cases = table.per[at] * width / (2 * np.maximum(first, 1))
+        spread = (before(se) / table.per[at]) ** 2 * (first - 1)  # p(1 − p) at least, of people drawn one by one
+        rare = np.where(exact, 0.0, (1 - np.sqrt(1 - np.clip(4 * spread, 0.0, 1.0))) / 2)
+        least = np.maximum(width / 2, width + 1 - 2 * width * np.nan_to_num(rare))
+        open_cases = table.per[at] * least / np.maximum(first, 1)
         value = up(np.where(counted, np.fmax(se / 2, open_cases), se / 2), UNITS)
         magnitude = up(table.denominator[at], UNITS)
         denominator = up(magnitude * np.maximum(2 * width / np.maximum(first, 1), 0.005), UNITS)

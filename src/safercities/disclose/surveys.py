@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,12 +11,26 @@ from numpy.typing import NDArray
 
 from safercities.disclose.digits import bands, before, nearest, up
 from safercities.disclose.survey_attack import LARGEST, Seen, drawn_singly, single
-from safercities.disclose.survey_leaves import Key, Leaves, leaves
-from safercities.disclose.survey_proof import proved
+from safercities.disclose.survey_choice import breadth, first_that_fit
+from safercities.disclose.survey_dominance import dominated
+from safercities.disclose.survey_groups import (
+    Definitions,
+    Group,
+    breakdown,
+    definitions,
+    groups,
+    levels,
+    tied_groups,
+)
+from safercities.disclose.survey_leaves import divisions
+from safercities.disclose.survey_proof import Proof, Sample
 from safercities.disclose.survey_public import public
+from safercities.disclose.survey_ranges import insides, narrowed
+from safercities.disclose.survey_recheck import narrow_to_the_public
 from safercities.disclose.survey_rows import Domain, Minimum, Table, read
 from safercities.disclose.survey_shown import Shown, Units, shares_and_means, totals, units
-from safercities.model.dimensions import TOTAL, UNKNOWN
+from safercities.disclose.survey_ties import everybody
+from safercities.indicators.spec import Indicator
 from safercities.model.errors import UsageError, problem
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
@@ -31,6 +46,8 @@ REASONS: Mapping[str, str] = {
     "few_others": "fewer respondents who are no case than the minimum: everybody is an answer too",
     "rules": "the publication rules withhold it",
     "no_spread": "no standard error that would say how far it may be rounded",
+    "dominance": "one respondent may be nearly all of the mean (p% rule)",
+    "parallel": "of a second division of the city into places: two of them side by side are not proved safe",
     "narrow": "respondents or cases could be told from its own figures, were the sample one that weighs itself",
     "complement": "with it, a domain could be told from the others",
     "limits": "no limits from rounded figures hold the true ones",
@@ -40,6 +57,8 @@ REASONS: Mapping[str, str] = {
 }
 #: Degrees of freedom are shown to these steps, one number for each breakdown.
 _DF_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50, 100, 200, 500, 1000)
+#: What is broken down by so many things or fewer is worth every effort to be shown.
+WANTED = 1
 #: Worlds of a single row are looked for this far around the truth: more would only be more of the same.
 _FAR = 150
 
@@ -67,7 +86,12 @@ class Protected:
 
 
 def protect_survey(
-    estimates: Estimates, minimum: Minimum, *, width: int | None = None, places: Sequence[Place] = ()
+    estimates: Estimates,
+    minimum: Minimum,
+    *,
+    width: int | None = None,
+    places: Sequence[Place] = (),
+    indicators: Mapping[str, Indicator] | None = None,
 ) -> Protected:
     """Protect the estimates of a survey: unweighted respondents, cases and non-cases of every domain.
 
@@ -91,6 +115,8 @@ def protect_survey(
         Least distance between what can be; default: the minimum less 1.
     places
         Places with levels and parents; needed where the estimates have several places.
+    indicators
+        Definitions by code, which say what holds what; default: those of the catalogue.
 
     Raises
     ------
@@ -116,11 +142,12 @@ def protect_survey(
         raise UsageError(problem("survey-minimum-wrong", given=width))
     if _is_protected(estimates):
         return Protected(estimates)
-    work = _Work(estimates, read(estimates, minimum), width, {one.id: one.level for one in places})
+    work = _Work(estimates, read(estimates, minimum), width, places, definitions(indicators))
     work.primary()
     work.alone()
-    work.together(places)
-    return work.published()
+    work.one_division(places)
+    work.together()
+    return work.checked(width, places)
 
 
 def _is_protected(estimates: Estimates) -> bool:
@@ -134,9 +161,9 @@ class _Work:
     """One protection: which domains are withheld so far, and why."""
 
     def __init__(
-        self, estimates: Estimates, table: Table, width: int | None, levels: Mapping[str, str] | None = None
+        self, estimates: Estimates, table: Table, width: int | None, places: Sequence[Place], definition: Definitions
     ) -> None:
-        self.levels = levels or {}
+        self.levels = levels(places)
         self.estimates, self.table, self.domains = estimates, table, table.domains
         self.row = np.array([one.row for one in self.domains], dtype=np.int64)
         rows = np.array([max(one.row, *one.totals, *one.others, -1) for one in self.domains], dtype=np.int64)
@@ -146,7 +173,16 @@ class _Work:
         self.minimum = np.array([self._most(one) for one in self.domains], dtype=np.int64)
         self.width = np.maximum(self.minimum - 1, 1) if width is None else np.full(len(main), width, dtype=np.int64)
         self.main, self.why = main, np.full(len(main), "", dtype="<U16")
-        self.units = units(table, main, self.width)
+        self.definition = definition
+        self.places = places
+        self.groups = groups(self.domains, estimates.dimensions, places)
+        self.known, self.top = np.zeros(len(main), dtype=bool), [""] * len(main)
+        for group in self.groups:
+            whole = group.members[group.whole[group.whole >= 0]]
+            self.known[whole] = [everybody(definition(self.domains[at].series)) for at in whole.tolist()]
+            for own, place in zip(group.members.tolist(), group.whole.tolist(), strict=True):
+                self.top[own] = self.domains[group.members[place]].key[0] if place >= 0 else ""
+        self.units = units(table, main, self.width, self.known)
 
     def _most(self, one: Domain) -> int:
         return max(int(self.table.minimum[at]) for at in (one.row, *one.totals, *one.others) if at >= 0)
@@ -171,6 +207,10 @@ class _Work:
         numbers = (table.value, table.se, table.lower, table.upper, table.level, table.df)
         usable = np.all([np.isfinite(numbers[i][at]) for i in range(len(numbers))], axis=0)
         self._withhold(~usable | ~(table.se[at] > 0) | ~(table.df[at] >= 1), "no_spread")
+        amounts = table.kind[at] != "share"
+        self._withhold(
+            amounts & dominated(table.value[at], table.se[at], self.n.astype(float), table.deff[at]), "dominance"
+        )
         shown = nearest(table.value[at], self.units.value)
         full = (table.kind[at] == "share") & (shown >= table.per[at])
         self._withhold(~np.isfinite(self.units.value) | (self.counted & (shown <= 0)) | full, "narrow")
@@ -178,21 +218,42 @@ class _Work:
     def alone(self) -> None:
         """Withhold rows that tell too much by themselves; of the others keep what they leave possible."""
         size = len(self.domains)
-        self.n_low, self.n_high = np.zeros(size, dtype=np.int64), np.full(size, LARGEST, dtype=np.int64)
+        self.low, self.high = np.zeros((3, size), dtype=np.int64), np.full((3, size), LARGEST, dtype=np.int64)
         self.share_low, self.share_high = np.zeros(size), np.ones(size)
+        self.se_low, self.se_high = np.zeros(size), np.full(size, np.inf)
         first, last = bands(np.maximum(self.n, 0))
-        whole: dict[object, int] = {}
-        for at, one in enumerate(self.domains):
-            whole[one.series] = max(whole.get(one.series, 0), int(self.n[at]))
         for at in np.flatnonzero(self.kept).tolist():
             low = min(max(int(first[at]), int(self.table.least_n[self.main[at]])), int(self.n[at]))
-            known = int(self.n[at]) == whole[self.domains[at].series]
+            known = bool(self.known[at])
             low, high = (int(self.n[at]),) * 2 if known else self._by_weight(at, low, int(last[at]))
-            worlds = self._worlds(at, low, high) if self.counted[at] else np.array([[low, high]] * 3)
-            span = worlds.max(axis=1) - worlds.min(axis=1)
-            if np.any(span[1 if known else 0 :] < self.width[at]) and (self.counted[at] or not known):
+            worlds = self._worlds(at, low, high) if self.counted[at] else np.array([[0, 0], [low, high], [low, high]])
+            self.low[:, at], self.high[:, at] = worlds.min(axis=1), worlds.max(axis=1)
+            narrow = self.high[:, at] - self.low[:, at] < self.width[at]
+            if np.any(narrow & [self.counted[at], self.counted[at], not known]):
                 self.why[at] = "narrow"
-            self.n_low[at], self.n_high[at] = worlds[0].min(), worlds[0].max()
+        self.own = self.low, self.high
+        self._side_by_side()
+
+    def _side_by_side(self) -> None:
+        """Narrow what domains leave open by what others tell of the same people; withhold what is too narrow then.
+
+        All rows that are kept so far count as shown.
+        """
+        known = insides(self.domains, self.n, self.definition)
+        inside = [one for one in known if (one[0], one[2]) != (2, 2) or self.kept[[one[1], one[3]]].all()]
+        own = self.own
+        while True:
+            told = np.where(self.kept, own[0], 0), np.where(self.kept, own[1], LARGEST)
+            self.low, self.high = narrowed(*told, inside)
+            asked = np.array([self.counted, self.counted, ~self.known])
+            narrow: Mask = np.any(asked & (self.high - self.low < self.width), axis=0)
+            tied = {at for _, i, _, j in inside if narrow[i] or narrow[j] for at in (i, j)}
+            bad = narrow & self.kept
+            if not bad.any() and narrow.any():  # what is withheld is told by what is not
+                bad = np.isin(np.arange(len(self.domains)), list(tied)) & self.kept
+            if not bad.any():
+                return
+            self._withhold(bad, "narrow")
 
     def _by_weight(self, at: int, low: int, high: int) -> tuple[int, int]:
         """Respondents that the denominator as shown leaves possible, as if all weighed the same and that were known."""
@@ -205,78 +266,123 @@ class _Work:
         return max(low, int(first)), min(high, int(last))
 
     def _worlds(self, at: int, low: int, high: int) -> Integers:
-        """(n, x, y) that the row leaves possible, in a sample that weighs itself; (3, worlds)."""
+        """(x, y, n) that the row leaves possible, in a sample that weighs itself; (3, worlds)."""
         n, x, row = int(self.n[at]), int(self.x[at]), self.main[at]
         unit = self.units.value[at] / self.table.per[row]
         shown = float(nearest([x / n], unit)[0])
         self.share_low[at], self.share_high[at] = shown - unit / 2, shown + unit / 2
         se = up(drawn_singly(np.array([n]), np.array([x])))
-        spread = (float(before(se)[0]), float(se[0]))
+        spread = self.se_low[at], self.se_high[at] = float(before(se)[0]), float(se[0])
         least = min(max(int(self.minimum[at]), int(self.table.least_x[row])), x, n - x)
         around = max(low, n - _FAR), min(high, n + _FAR)
         sizes, cases = single(*around, (self.share_low[at], self.share_high[at]), spread, least)
-        return np.array([sizes, cases, sizes - cases])
+        return np.array([cases, sizes - cases, sizes])
+
+    def one_division(self, places: Sequence[Place]) -> None:
+        """Of places that divide the whole in several ways show one: that of which most can be shown."""
+        sources: dict[str, list[int]] = {}
+        for at, one in enumerate(self.domains):
+            sources.setdefault(one.series[0], []).append(at)
+        for mine in sources.values():
+            of = divisions(list(dict.fromkeys(self.domains[at].key[0] for at in mine)), places)
+            its = [of[self.domains[at].key[0]] for at in mine]
+            tally = Counter(name for one, at in zip(its, mine, strict=True) if self.kept[at] for name in one)
+            if len(tally) > 1:
+                best = min(tally, key=lambda name: (-tally[name], name))
+                hidden = np.zeros(len(self.domains), dtype=bool)
+                hidden[[at for one, at in zip(its, mine, strict=True) if one and best not in one]] = True
+                self._withhold(hidden, "parallel")
 
     # -- all rows of an indicator --------------------------------------------------------------------------------------
 
-    def together(self, places: Sequence[Place]) -> None:
-        """Withhold more until every domain of every indicator is proved safe."""
-        names = self.estimates.dimensions
-        groups: dict[tuple[str, ...], list[int]] = {}
-        for at, one in enumerate(self.domains):
-            groups.setdefault(one.series, []).append(at)
-        trees: dict[tuple[Key, ...], Leaves] = {}
-        for series in sorted(groups):
-            members = np.array(sorted(groups[series], key=lambda at: self.domains[at].key), dtype=np.int64)
-            keys = tuple(self.domains[at].key for at in members.tolist())
-            if keys not in trees:
-                trees[keys] = leaves(keys, names, places)
-            self._settle(trees[keys], members, " ".join(series))
+    def together(self) -> None:
+        """Withhold more until everything protected of every indicator is proved safe."""
+        for group in self.groups:
+            self._settle(group)
+        self._side_by_side()
 
-    def _settle(self, tree: Leaves, members: Integers, name: str) -> None:
-        x, done = np.where(self.counted[members], self.x[members], 0), np.zeros(len(members), dtype=bool)
-        while self.kept[members].any():
-            seen = self._seen(tree, members, name)
-            safe = proved(tree, seen, x, self.n[members] - x, self.width[members], done)
-            if safe.all():
-                return
-            done = safe & seen.withheld
-            for at in np.flatnonzero(~safe).tolist():
-                cheapest = self._cheapest(tree, members, at)
-                if cheapest is not None:
-                    self.why[cheapest] = "complement"
+    def _settle(self, group: Group) -> None:
+        """Of what is kept in a group keep what is proved safe."""
+        proof = Proof(self._sample(group))
 
-    def _cheapest(self, tree: Leaves, members: Integers, at: int) -> int | None:
-        """The domain to withhold so that another one cannot be told: itself, else a sibling, else what overlaps it."""
-        kept = self.kept[members]
-        if kept[at]:
-            return int(members[at])
-        overlaps = (tree.sums @ tree.sums[[at]].T).toarray().ravel() > 0
-        broken = [self._breakdown(tree.domains[i]) for i in range(len(members))]
-        sibling = np.array([one == broken[at] for one in broken], dtype=bool)
-        for mask in (kept & sibling, kept & overlaps, kept):
-            if mask.any():
-                found = np.flatnonzero(mask)
-                return int(members[found[np.argmin(self.n[members[found]])]])
-        return None
+        def safe(shown: Sequence[int], last: bool) -> bool:
+            seen = self._seen(group, np.isin(group.members, np.array(shown, dtype=np.int64)))
+            worth = last and breadth(self.domains[shown[-1]].key, self.top[shown[-1]]) <= WANTED
+            return bool(proof.proved(seen, brief=True, thorough=worth).all())
 
-    def _seen(self, tree: Leaves, members: Integers, name: str) -> Seen:
-        """What the attacker sees of an indicator: as-if shares, so that the truth is always among the worlds."""
-        kept, counted = self.kept[members], self.counted[members]
-        n, x = self.n[members], np.where(counted, self.x[members], 0)
-        whole = int(n[tree.total]) if tree.total >= 0 else int(n.sum())
-        low, high = (
-            np.where(kept, self.n_low[members], 0),
-            np.where(kept, np.minimum(self.n_high[members], whole), whole),
-        )
-        if tree.total >= 0:
-            low[tree.total] = high[tree.total] = whole
-        told = kept & counted
-        least = np.minimum(np.where(told, self.minimum[members], 0), np.minimum(x, n - x))
-        return Seen(
-            name, low, high, np.where(told, self.share_low[members], 0.0),
-            np.where(told, self.share_high[members], 1.0), least, least, counted, ~kept,
+        shown = first_that_fit([at for at in self._wanted(group.members) if self.kept[at]], safe)
+        hidden = np.isin(np.arange(len(self.domains)), np.setdiff1d(group.members, shown))
+        self._withhold(hidden, "complement")
+
+    def _wanted(self, members: Integers) -> list[int]:
+        """The most wanted first: totals, then what is broken down by one thing, and so on; of these the largest."""
+
+        def rank(at: int) -> tuple[object, ...]:
+            one = self.domains[at]
+            return breadth(one.key, self.top[at]), -int(self.n[at]), one.series, one.key
+
+        return sorted(members.tolist(), key=rank)
+
+    def _sample(self, group: Group) -> Sample:
+        """The true numbers."""
+        at = group.members
+        x = np.where(self.counted[at], self.x[at], 0)
+        return Sample(
+            group.name, group.leaves, x, self.n[at] - x, self.width[at], self.counted[at], group.whole,
+            group.ties, group.between, group.between_of,
         )  # fmt: skip
+
+    def _seen(self, group: Group, kept: Mask) -> Seen:
+        """What the attacker sees of a group: as-if shares, so that the truth is always among the worlds."""
+        at = group.members
+        counted, n, x = self.counted[at], self.n[at], np.where(self.counted[at], self.x[at], 0)
+        there = group.whole >= 0
+        sizes = np.where(there, n[group.whole], int(n.sum()))
+        unsure = there & ~self.known[at][group.whole]
+        here = kept | ~self.kept[at]  # what is not shown for now tells nothing; others may tell of what never was
+        ends = np.where(here, self.low[:, at], 0), np.where(here, self.high[:, at], LARGEST)
+        n_low, n_high = ends[0][2], ends[1][2]
+        most = np.where(unsure, np.where(kept[group.whole], n_high[group.whole], 2 * sizes), sizes)
+        low, high = n_low, np.minimum(n_high, most)
+        low, high = np.where(self.known[at], n, low), np.where(self.known[at], n, high)
+        told = kept & counted
+        least = np.minimum(np.where(told, self.minimum[at], 0), np.minimum(x, n - x))
+        return Seen(
+            group.name, low, high, np.where(told, self.share_low[at], 0.0), np.where(told, self.share_high[at], 1.0),
+            np.maximum(least, ends[0][0]), np.maximum(least, ends[0][1]), counted, ~kept,
+            np.where(told, self.se_low[at], 0.0), np.where(told, self.se_high[at], np.inf),
+            np.minimum(ends[1][0], high), np.minimum(ends[1][1], high),
+        )  # fmt: skip
+
+    def checked(self, width: int | None, places: Sequence[Place]) -> Protected:
+        """What is published, once the public finds nothing in it."""
+        made = self.published()
+        tied = tied_groups(self.domains, self.kept, self.estimates.dimensions, places, self.definition)
+        left = [group for group in (*self.groups, *tied) if self.kept[group.members].any()]
+        while left:
+            again = []
+            for group in left:
+                at = group.members
+                seen = narrow_to_the_public(made.estimates, group, self.minimum[at], self.width[at], width, places)
+                if seen:
+                    self._give_up(group, seen)
+                if seen and self.kept[group.members].any():
+                    again.append(group)
+            left = again
+            made = self.published()
+        return made
+
+    def _give_up(self, group: Group, seen: Sequence[int]) -> None:
+        """Withhold the domains that look narrow; where these are withheld, the least wanted one that overlaps."""
+        shown = [at for at in seen if self.kept[group.members[at]]]
+        if not shown and not self.kept[group.members].any():
+            return
+        if not shown:
+            overlaps = (group.leaves.sums @ group.leaves.sums[list(seen)].T).sum(axis=1) > 0
+            kept = [at for at in self._wanted(group.members) if self.kept[at]]
+            of = dict(zip(group.members.tolist(), overlaps.tolist(), strict=True))
+            shown = [group.members.tolist().index(([at for at in kept if of[at]] or kept)[-1])]
+        self.why[group.members[shown]] = "narrow"
 
     # -- what is published ---------------------------------------------------------------------------------------------
 
@@ -313,7 +419,7 @@ class _Work:
 
     def _df(self, keep: Integers) -> Floats:
         """Degrees of freedom as shown: of each breakdown of a wave the smallest, rounded down."""
-        groups = [(*self.domains[at].series[:2], self._breakdown(self.domains[at].key)) for at in keep.tolist()]
+        groups = [(*self.domains[at].series[:2], breakdown(self.domains[at].key, self.levels)) for at in keep.tolist()]
         least: dict[object, float] = {}
         for group, value in zip(groups, self.table.df[self.main[keep]].tolist(), strict=True):
             least[group] = min(least.get(group, np.inf), value)
@@ -322,12 +428,6 @@ class _Work:
         return (
             np.asarray(steps[np.maximum(np.searchsorted(steps, found, side="right") - 1, 0)]) if len(found) else found
         )
-
-    def _breakdown(self, key: Key) -> tuple[object, ...]:
-        """What a domain is broken down by: the level of its place, and the dimensions."""
-        place = key[0]
-        level = place.removeprefix(f"{UNKNOWN}.") if place.startswith(f"{UNKNOWN}.") else self.levels.get(place, "")
-        return (level, *(code != TOTAL for code in key[1:]))
 
     def _reasons(self, free: Mask) -> dict[int, str]:
         why = dict.fromkeys(np.flatnonzero(~free).tolist(), "derived")

@@ -9,6 +9,8 @@ from safercities.disclose.audit import Fact
 
 #: More numbers than this are not listed.
 MOST_FACTS = 12
+#: More groups than this are not listed.
+MOST_GROUPS = 20
 
 
 def learned(opening: Opening) -> str:
@@ -26,6 +28,8 @@ def learned(opening: Opening) -> str:
         return f"{one.what}: there are none, so that whoever belongs to the group has this characteristic"
     if one.kind == "late":
         return f"{one.what} between two releases: so few cases were added or taken away"
+    if one.kind == "uniform":
+        return f"{one.what}: none are shown, which stands for {one.lower} to {one.upper}"
     number = f"exactly {one.lower}" if one.lower == one.upper else f"{one.lower} to {one.upper}"
     why = {
         "small": "which should not be shown",
@@ -76,8 +80,24 @@ def summary(report: Report) -> str:
 
 
 def told(report: Report) -> list[str]:
-    """All that was found, for the person who attacks a release: openings first, then what was examined."""
+    """All that was found, for the person who attacks a release: openings first, then what was examined.
+
+    Examples
+    --------
+    >>> alike = Opening("uniform", "Robbery, Migrant, Centro: cases of another migration", 0, 4, 1)
+    >>> told(Report((), 1, 1, uniform=(alike,)))  # doctest: +NORMALIZE_WHITESPACE
+    ['All cases that are shown of 1 group have one characteristic. Few others are possible:',
+     '    Robbery, Migrant, Centro: cases of another migration: none are shown, which stands for 0 to 4',
+     'Examined: 1 cells, with 1 facts.',
+     'Nothing is withheld, and nothing follows from what is published that was to be protected.']
+    """
     lines = [line for one in report.openings for line in certificate(one)]
+    if number := len(report.uniform):
+        many = f"{number:,} groups have one characteristic each" if number > 1 else "1 group have one characteristic"
+        lines.append(f"All cases that are shown of {many}. Few others are possible:")
+        lines += [f"    {learned(one)}" for one in report.uniform[:MOST_GROUPS]]
+        if number > MOST_GROUPS:
+            lines.append(f"    and {number - MOST_GROUPS:,} more")
     lines.append(f"Examined: {report.checked:,} cells, with {report.facts:,} facts.")
     lines += [f"{note[:1].upper()}{note[1:]}." for note in report.notes]
     return [*lines, summary(report)]

@@ -19,6 +19,8 @@ Interval = Literal["hartung-knapp", "hartung-knapp-unmodified", "normal"]
 #: Members from which there is a prediction interval: with two, nothing is known of how they spread.
 PREDICTED = 3
 _STEPS = 200
+#: Nobody's estimate; squares of what lies below it, and above its inverse, neither vanish nor overflow.
+_HUGE = 1e75
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def random_effects(
     ----------
     estimates, se
         Shape (members,), any scale on which they are about normal (log rates, logits of shares, means). Those without
-        an estimate, or with no standard error above 0, are left out and counted.
+        an estimate, or with no standard error above 0, are left out and counted, as are those beyond 1e75.
     between
         Estimator of τ²: Paule–Mandel (τ² at which the weighted squares are as large as expected), or the first step
         towards it, DerSimonian–Laird. Both are 0 where the members differ no more than their errors let expect.
@@ -100,7 +102,7 @@ def random_effects(
         raise UsageError(problem("pooling-shape", estimates=str(value.shape), errors=str(error.shape)))
     if not 0 < level < 1:
         raise UsageError(problem("pooling-level", given=level))
-    good = np.isfinite(value) & np.isfinite(error) & (error > 0)
+    good = usable(value, error)
     left_out = int((~good).sum())
     # in one order, so that the last digit does not depend on that of the members
     order = np.lexsort((error[good], value[good]))
@@ -109,6 +111,11 @@ def random_effects(
         return _one(value, variance, left_out, level)
     unit = float(variance.min())  # so that squares of tiny or huge errors neither vanish nor overflow
     return _several(value, variance, unit, left_out, level, between, interval)
+
+
+def usable(value: Floats, error: Floats) -> NDArray[np.bool_]:
+    """Which members can be summarised: those with an estimate and an error, of sizes whose squares can be divided."""
+    return (np.abs(value) < _HUGE) & (error > 1 / _HUGE) & (error < _HUGE)
 
 
 def _one(value: Floats, variance: Floats, left_out: int, level: float) -> Summary:
@@ -165,7 +172,7 @@ def _spread(y: Floats, v: Floats, tau2: float) -> float:
 
 def _dersimonian_laird(v: Floats, q: float) -> float:
     weight = 1 / v
-    return max(0.0, (q - len(v) + 1) / float(weight.sum() - (weight**2).sum() / weight.sum()))
+    return max(0.0, (q - len(v) + 1) * float(weight.sum()) / _pairs(weight))
 
 
 def _paule_mandel(y: Floats, v: Floats) -> float:
@@ -185,5 +192,11 @@ def _paule_mandel(y: Floats, v: Floats) -> float:
 def _share(v: Floats, tau2: float) -> float:
     """I²: τ² over τ² and the typical error variance of a member."""
     weight = 1 / v
-    typical = (len(v) - 1) * float(weight.sum()) / float(weight.sum() ** 2 - (weight**2).sum())
+    typical = (len(v) - 1) * float(weight.sum()) / _pairs(weight)
     return tau2 / (tau2 + typical)
+
+
+def _pairs(weight: Floats) -> float:
+    """(Σ w)² − Σ w², as the sum of each weight times the others: the difference is lost where one of them is huge."""
+    before = np.concatenate([[0.0], np.cumsum(weight)[:-1]])
+    return float(2 * (weight @ before))

@@ -41,6 +41,19 @@ def grouped(table: pa.Table, names: Sequence[str]) -> tuple[Ints, Ints]:
     return group, first.astype(np.int64)
 
 
+def split(group: Ints, size: int) -> list[Ints]:
+    """The rows of each of `size` groups, in their order.
+
+    Examples
+    --------
+    >>> [rows.tolist() for rows in split(np.array([1, 0, 1]), 2)]
+    [[1], [0, 2]]
+    """
+    order = np.argsort(group, kind="stable")
+    parts = np.split(order, np.searchsorted(group[order], np.arange(1, size)))
+    return parts if size else []
+
+
 def _codes(column: pa.ChunkedArray) -> NDArray[np.int64]:
     encoded = pc.dictionary_encode(column, null_encoding="encode").combine_chunks()
     return np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)

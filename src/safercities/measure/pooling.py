@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from scipy import special
 
 from safercities.measure import standards
-from safercities.measure.heterogeneity import Between, Summary, random_effects
-from safercities.measure.members import APART, COUNTED, Denominators, grouped
+from safercities.measure.gathered import COMPLETE, LASTING, MEAN, Work, aggregated, keyed, prepared, table_of
+from safercities.measure.heterogeneity import Between, Summary, random_effects, usable
+from safercities.measure.members import APART, COUNTED, Denominators, grouped, split
 from safercities.measure.published import per_of
 from safercities.measure.rewrite import numbers
 from safercities.measure.rows import FEW
-from safercities.measure.upward import COMPLETE, GATE, LASTING, MEAN, SUM, Work, flags_of, keyed, prepared, table_of
-from safercities.measure.verdicts import of_wholes
+from safercities.measure.upward import GATE
 from safercities.model import quality
 from safercities.model.errors import SafercitiesError
 from safercities.model.estimates import KEYS, TOTAL, UNKNOWN, Estimates
@@ -108,8 +108,7 @@ def _published(
     Those of an aggregate hold for its members with data: its coverage tells of all. Second: what is an aggregate.
     """
     coverage, value = numbers(table, "coverage"), numbers(table, "value")
-    method = pc.fill_null(table.column("method"), "")
-    again = np.asarray(pc.or_(pc.starts_with(method, MEAN), pc.starts_with(method, SUM)).to_numpy(), dtype=bool)
+    again = aggregated(table)
     base = numbers(table, "denominator") / np.where(again & (coverage > 0), coverage, 1.0)
     base = np.where(np.isfinite(base) & (base > 0), base, -1.0)
     position = {one: at for at, one in enumerate(members)}
@@ -172,8 +171,7 @@ def standardised(rows: Estimates, standard: str) -> Estimates:
     table = rows.table.filter(pc.and_(crude, pc.and_(ages, pc.starts_with(rows.table.column("unit"), "per "))))
     keys = (*(name for name, _ in KEYS), *(d for d in rows.dimensions if d != "age"), "source", "unit", "method")
     group, first = grouped(table, keys)
-    parts = [table.take(pa.array(np.flatnonzero(group == at))) for at in range(len(first))]
-    made = [_standardised(part, standard, label, keys) for part in parts]
+    made = [_standardised(table.take(pa.array(at)), standard, label, keys) for at in split(group, len(first))]
     return Estimates.from_rows(made, rows.dimensions).sort() if made else Estimates.empty(rows.dimensions)
 
 
@@ -267,16 +265,12 @@ def summaries(
     averaged = pc.invert(pc.is_in(members.table.column("unit"), pa.array(COUNTED)))
     work = prepared(Estimates(members.table.filter(averaged)), tree, denominators, level, of, kinds or {})
     y, se, scales = _scaled(work)
-    used = np.isfinite(y) & np.isfinite(se) & (se > 0)
-    held = work.total(np.where(used, work.held, 0.0))
-    coverage = np.minimum(np.divide(held, work.whole, out=np.zeros(len(held)), where=work.whole > 0), 1.0)
-    order = np.argsort(work.group, kind="stable")
-    members_of = np.split(order, np.searchsorted(work.group[order], np.arange(1, len(work.first))))
-    found = [random_effects(y[at], se[at], level=confidence, between=between) for at in members_of if len(work.first)]
-    given = np.array([one.members >= 2 for one in found], dtype=bool) & (coverage >= gate)
+    used = usable(y, se)
+    groups = split(work.group, len(work.first))
+    found = [random_effects(y[at], se[at], level=confidence, between=between) for at in groups]
+    given = np.array([one.members >= 2 for one in found], dtype=bool) & (work.covered(used)[1] >= gate)
     both = [
-        _summary_rows(work, found, scales, used, coverage, held, given, gate, _BETWEEN[between], further)
-        for further in (False, True)
+        _summary_rows(work, found, scales, used, given, gate, _BETWEEN[between], further) for further in (False, True)
     ]
     return Estimates.concat(both).sort()
 
@@ -323,8 +317,6 @@ def _summary_rows(
     found: Sequence[Summary],
     scales: Sequence[str],
     used: NDArray[np.bool_],
-    coverage: Floats,
-    held: Floats,
     given: NDArray[np.bool_],
     gate: float,
     between: str,
@@ -344,24 +336,16 @@ def _summary_rows(
         "level": np.where(np.isfinite(lower), [one.level for one in found], np.nan),
         "se": np.where(given & plain & (not further), [one.se for one in found], np.nan),
         "df": np.where(given, [one.members - 1.0 for one in found], np.nan),
-        "denominator": np.where(held > 0, held, np.nan),
-        "coverage": coverage,
     }
-    flags = flags_of(work, used, coverage, given)
     begin = PREDICTION if further else RANDOM
     methods = [
         f"{begin}{between}, Hartung–Knapp, {scale} scale); of: {head}"
         for scale, head in zip(scales, work.heads("method"), strict=True)
     ]
-    texts = {
-        "place": work.heads("target"),
-        "method": methods,
-        "quality": flags,
-        "note": [_note(*each, gate) for each in zip(found, coverage.tolist(), given.tolist(), strict=True)],
-        "obs_status": of_wholes(work.table, work.group, used, flags, given),
-    }
+    shares = work.covered(used)[1].tolist()
+    notes = [_note(*each, gate) for each in zip(found, shares, given.tolist(), strict=True)]
     keep = np.array([one.members >= 3 for one in found], dtype=bool) & given if further else np.ones(len(found), bool)
-    made = table_of(work, measures, texts, used)
+    made = table_of(work, measures, used, given, methods=methods, notes=notes)
     return Estimates(made.table.filter(pa.array(keep, pa.bool_())))
 
 

@@ -112,7 +112,7 @@ def per_of(unit: str | None) -> float:
     >>> per_of("per 100 000"), per_of("%")
     (100000.0, nan)
     """
-    digits = "".join(one for one in unit or "" if one.isdigit())
+    digits = "".join(one for one in unit or "" if one.isdecimal())
     return float(digits) if digits and (unit or "").startswith("per ") else float("nan")
 
 

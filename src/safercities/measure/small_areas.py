@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from safercities.measure.gathered import LASTING
 from safercities.measure.members import COUNTED, grouped, last_day
-from safercities.measure.upward import LASTING
 from safercities.model import quality
 from safercities.model.errors import UsageError, problem
 from safercities.model.estimates import TOTAL, Estimates, schema

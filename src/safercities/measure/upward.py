@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from safercities.measure.members import COUNTED, Denominators, Membership, Weights, grouped, member_level
+from safercities.measure.gathered import COMPLETE, MEAN, SUM, Floats, Mask, Work, prepared, table_of
+from safercities.measure.members import COUNTED, Denominators, grouped
 from safercities.measure.rates import garwood
-from safercities.measure.rewrite import numbers
-from safercities.measure.rows import FEW
-from safercities.measure.verdicts import of_wholes
-from safercities.model import quality
 from safercities.model.errors import UsageError, problem
-from safercities.model.estimates import Estimates, schema
+from safercities.model.estimates import Estimates
 from safercities.places.hierarchy import Hierarchy
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 #: No aggregate is given where members with data hold less than this share of the denominator.
 GATE = 0.5
-#: What the method of an aggregate begins with; the members' own method follows.
-MEAN = "denominator-weighted mean, MOVER interval; of: "
-SUM = "sum over members; of: "
 #: What the method of a trend ends with.
 CONSTANT = "; same members in all periods"
 #: What the units begin with that are averaged; those in `COUNTED` add up, and any other is refused.
 AVERAGED = ("%", "per ", "score ", "index", "mean", "proportion")
-#: Flags of a member that stay true of the whole.
-LASTING = frozenset(
-    {
-        "partial_period", "unknown_share", "population_interpolated", "population_carried", "unlocated_share",
-        "unknown_acts", "part_of_acts", "rejected_share", "missing_answers", "partial_coverage",
-    }
-)  # fmt: skip
-#: Coverage from here on is whole: the rest is rounding.
-COMPLETE = 1 - 1e-9
 #: Members that a note names one by one.
 _NAMED = 12
 
@@ -153,108 +129,6 @@ def trend(
     return _rows(work, _throughout(work), gate, CONSTANT)
 
 
-@dataclass(frozen=True)
-class Work:
-    """The members' rows that come together.
-
-    Parameters
-    ----------
-    table
-        Their columns, with `target`; `source` is the kind, `method` without what aggregating put before it.
-    keys
-        Columns that rows which come together share.
-    group, first
-        Group of each row; first row of each group.
-    held
-        People that each row stands for.
-    whole
-        People of all members of each group's larger place.
-    lost
-        Period → places left out because they did not exist.
-    """
-
-    table: pa.Table
-    keys: tuple[str, ...]
-    group: Ints
-    first: Ints
-    held: Floats
-    whole: Floats
-    lost: Mapping[str, tuple[str, ...]]
-
-    def numbers(self, name: str) -> Floats:
-        """A column of numbers; NaN where there is none."""
-        return numbers(self.table, name)
-
-    def total(self, values: Floats | Mask) -> Floats:
-        """A column added up by group."""
-        return np.asarray(np.bincount(self.group, weights=values, minlength=len(self.first)), dtype=np.float64)
-
-    def heads(self, name: str) -> list[Any]:
-        """A key of each group."""
-        return self.table.column(name).take(pa.array(self.first)).to_pylist()  # type: ignore[no-any-return]
-
-
-def prepared(
-    members: Estimates,
-    tree: Hierarchy,
-    denominators: Denominators,
-    level: str,
-    of: str | None,
-    kinds: Mapping[str, str],
-) -> Work:
-    if level not in tree.levels:
-        raise UsageError(problem("upward-level", given=level, known=", ".join(tree.levels)))
-    flags = pc.fill_null(members.table.column("quality"), "")
-    usable = Estimates(members.table.filter(pc.invert(pc.match_substring(flags, "smoothed"))))
-    membership = Membership(tree, member_level(usable, tree, of), level)
-    lost = membership.gone(usable.table)
-    table = usable.table.append_column("target", membership.targets(usable.table))
-    table = table.filter(pc.is_valid(table.column("target")))
-    again = pc.or_(pc.starts_with(_text(table, "method"), MEAN), pc.starts_with(_text(table, "method"), SUM))
-    table = keyed(table, kinds)
-    keys = ("target", "indicator", "version", "period", "source", "unit", "method", *members.dimensions)
-    _check_once(table, keys)
-    group, first = grouped(table, keys)
-    weights = Weights(denominators, members.dimensions)
-    plain = weights.of_rows(table.filter(pc.invert(again)), members.dimensions)
-    held = np.asarray(pc.fill_null(table.column("denominator"), 0.0).to_numpy(), dtype=np.float64).copy()
-    held[~np.asarray(again.to_numpy(), dtype=bool)] = plain
-    whole = weights.of_targets(table.take(pa.array(first)), members.dimensions, membership)
-    _check_whole(table, held, whole[group])
-    return Work(table, keys, group, first, held, whole, lost)
-
-
-def _text(table: pa.Table, name: str) -> pa.ChunkedArray:
-    return pc.fill_null(table.column(name), "")
-
-
-def keyed(table: pa.Table, kinds: Mapping[str, str]) -> pa.Table:
-    """The kind as `source`, and `method` without what aggregating put before it."""
-    source = [kinds.get(name, name) for name in table.column("source").to_pylist()]
-    method = _text(table, "method")
-    for before in (MEAN, SUM):
-        rest = pc.utf8_slice_codeunits(method, len(before))
-        method = pc.if_else(pc.starts_with(method, before), rest, method)
-    table = table.set_column(table.column_names.index("source"), "source", pa.array(source, pa.string()))
-    return table.set_column(table.column_names.index("method"), "method", method)
-
-
-def _check_once(table: pa.Table, keys: tuple[str, ...]) -> None:
-    group, first = grouped(table, ("place", *keys))
-    if len(first) < table.num_rows:
-        twice = int(np.flatnonzero(np.bincount(group)[group] > 1)[0])
-        row = table.slice(twice, 1).to_pylist()[0]
-        raise UsageError(problem("upward-twice", place=row["place"], period=row["period"], indicator=row["indicator"]))
-
-
-def _check_whole(table: pa.Table, held: Floats, whole: Floats) -> None:
-    """An aggregate must not hold more people than all members together: the denominators would not be its own."""
-    over = np.flatnonzero(held > whole / COMPLETE)
-    if over.size:
-        row = table.slice(int(over[0]), 1).to_pylist()[0]
-        raise UsageError(problem("upward-denominator-less", place=row["place"], period=row["period"]))
-
-
 def _throughout(work: Work) -> Mask:
     """Rows of members that have a value in every period of their series."""
     keys = tuple(name for name in work.keys if name != "period")
@@ -275,24 +149,15 @@ def _rows(work: Work, chosen: Mask, gate: float, ending: str) -> Estimates:
     used = np.isfinite(value) & chosen
     counted = _adds_up(work.heads("unit"))
     weight = np.where(used, np.where(counted[work.group], 1.0, work.held), 0.0)
-    held = work.total(np.where(used, work.held, 0.0))
-    coverage = np.minimum(np.divide(held, work.whole, out=np.zeros(len(held)), where=work.whole > 0), 1.0)
+    coverage = work.covered(used)[1]
     below = np.where(counted, 1.0, work.total(weight))
     given = (coverage >= gate) & (below > 0) & (work.total(used) > 0)
     below = np.where(given, below, np.nan)
     mean = work.total(np.where(used, weight * value, 0.0)) / below
-    columns = {"value": mean, "denominator": np.where(held > 0, held, np.nan), "coverage": coverage}
-    columns |= _spread(work, weight, below, used, mean, counted)
-    flags, notes = flags_of(work, used, coverage, given), _notes(work, chosen, coverage, gate, given, ending)
+    columns = {"value": mean, **_spread(work, weight, below, used, mean, counted)}
     method = [(SUM if adds else MEAN) + head + ending for adds, head in zip(counted, work.heads("method"), strict=True)]
-    texts = {
-        "place": work.heads("target"),
-        "method": method,
-        "quality": flags,
-        "note": notes,
-        "obs_status": of_wholes(work.table, work.group, used, flags, given),
-    }
-    return table_of(work, columns, texts, used).sort()
+    notes = _notes(work, chosen, coverage, gate, given, ending)
+    return table_of(work, columns, used, given, methods=method, notes=notes).sort()
 
 
 def _adds_up(units: list[str | None]) -> Mask:
@@ -322,20 +187,6 @@ def _spread(work: Work, weight: Floats, below: Floats, used: Mask, mean: Floats,
     known = np.isfinite(lower) & np.isfinite(upper) & np.isfinite(shared)
     limits = {"lower": lower, "upper": upper, "level": shared}
     return {"se": together(work.numbers("se"))} | {k: np.where(known, v, np.nan) for k, v in limits.items()}
-
-
-def flags_of(work: Work, used: Mask, coverage: Floats, given: Mask) -> list[str]:
-    """Quality of each group: what stays true of its members, few cases in all, members without data."""
-    fields = work.table.column("quality").to_pylist()
-    found: list[set[str]] = [set() for _ in work.first]
-    for at in np.flatnonzero(used).tolist():
-        found[work.group[at]] |= LASTING.intersection((fields[at] or "").split())
-    cases = work.total(np.where(used, work.numbers("n_positive"), 0.0))
-    records = given & np.array([head.startswith(("count", "crude rate")) for head in work.heads("method")], dtype=bool)
-    for at in range(len(found)):
-        found[at] |= {"few_cases"} if records[at] and cases[at] < FEW else set()
-        found[at] |= {"partial_coverage"} if coverage[at] < COMPLETE else set()
-    return [quality.join(*flags) for flags in found]
 
 
 def _notes(work: Work, chosen: Mask, coverage: Floats, gate: float, given: Mask, ending: str) -> list[str]:
@@ -376,24 +227,3 @@ def _composition(work: Work, chosen: Mask) -> list[str]:
 def _named(places: Sequence[str]) -> str:
     more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
     return ", ".join(places[:_NAMED]) + more
-
-
-def table_of(work: Work, measures: Mapping[str, Floats], texts: Mapping[str, list[str]], used: Mask) -> Estimates:
-    """A row for each group; sums of `n` and `n_positive` are those of the rows used."""
-    target = schema([name for name in work.keys if name not in ("target", *schema().names)])
-    counts = {name: work.total(np.where(used, work.numbers(name), 0.0)) for name in ("n", "n_positive")}
-    arrays = []
-    for field in target:
-        if field.name in texts:
-            arrays.append(pa.array(texts[field.name], field.type))
-        elif field.name in counts:
-            whole = [int(one) if np.isfinite(one) else None for one in counts[field.name]]
-            arrays.append(pa.array(whole, field.type))
-        elif field.name in measures:
-            column = measures[field.name]
-            arrays.append(pa.array(column, field.type, mask=~np.isfinite(column)))
-        elif field.name in work.keys:
-            arrays.append(pa.array(work.heads(field.name), field.type))
-        else:
-            arrays.append(pa.nulls(len(work.first), field.type))
-    return Estimates(pa.table(arrays, schema=target))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from safercities.disclose.attack import Outside, Published, Report, attack
+from safercities.disclose.attack_acts import definitions_of
 from safercities.disclose.attack_space import Cell
+from safercities.indicators.catalogue import codes, indicator
+from safercities.indicators.spec import Version
 from safercities.model.dimensions import TOTAL
 from safercities.model.errors import SafercitiesError, problem
 from safercities.model.periods import Period
-from safercities.release.desk import releases_in
+from safercities.release.desk import placed, releases_in, unpacked
+from safercities.release.manifest import Definitions, definition_hash
 from safercities.release.sdmx_meaning import read_structure
 from safercities.release.verify import Opened, open_release
 
@@ -35,7 +40,7 @@ def attack_releases(
     Parameters
     ----------
     given
-        Folders or archives of releases, and folders of several.
+        Folders or archives of releases, and folders or archives of several.
     known
         CSV of true numbers that are known outside.
     width
@@ -50,11 +55,19 @@ def attack_releases(
     paths = [path for each in given for path in releases_in(each)]
     for number, path in enumerate(paths):
         progress("reading", number, len(paths))
-        found = open_release(path)
-        opened.setdefault(found.verified.id, found)
+        for found in _opened(path):
+            opened.setdefault(found.verified.id, found)
     ordered = sorted(opened.values(), key=lambda one: (one.verified.manifest.published, one.verified.number))
     outside = read_known(known) if known is not None else []
     return attack([published(one) for one in ordered], known=outside, width=width, progress=progress)
+
+
+def _opened(path: Path) -> Iterator[Opened]:
+    """The release that a path is, or each of those in an archive of several."""
+    with unpacked(path) as folder:
+        for one in releases_in(folder):
+            found = open_release(one)
+            yield replace(found, verified=placed(found.verified, path))
 
 
 def published(opened: Opened) -> Published:
@@ -69,7 +82,14 @@ def published(opened: Opened) -> Published:
         place=said.observatory.place,
         labels={name: dict(codes) for name, codes in meaning.labels.items()},
         people=[(one.place, one.period, one.people) for one in said.denominators],
+        definitions=_definitions(said.indicators),
     )
+
+
+def _definitions(said: Mapping[str, Definitions]) -> dict[tuple[str, str], Version]:
+    """What the indicators of a release count: those whose definition is, to the letter, one that we have."""
+    ours = [indicator(code) for code in said if code in codes()]
+    return definitions_of(one for one in ours if definition_hash(one) == said[one.code].sha256)
 
 
 def read_known(file: Path) -> list[Outside]:

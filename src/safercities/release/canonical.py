@@ -53,7 +53,7 @@ def _plain(value: object, depth: int) -> Any:
 
 
 def _number(value: int | float) -> int | float:
-    if not math.isfinite(value) or abs(value) > MAX_NUMBER:
+    if abs(value) > MAX_NUMBER or not math.isfinite(value):
         raise _unfit("a number that is not finite or too large")
     whole = int(value)
     return whole if whole == value else float(value)

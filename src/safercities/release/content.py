@@ -10,6 +10,9 @@ from safercities.indicators.spec import Indicator
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
 
+#: What an estimate that is not for publication (`conf_status` N) must not have: its value, and all that depends on it.
+SECRET = ("value", "se", "lower", "upper", "n", "n_positive", "deff", "df", "coverage", "verdict")
+
 
 @dataclass(frozen=True)
 class Series:
@@ -56,8 +59,8 @@ class Content:
     period
         What the folder is called after: the latest period in it.
     estimates
-        Protected. `conf_status` is F (published) or N (not for publication) in every row. Rows with N have none of
-        value, se, lower, upper, n, n_positive, deff, df, coverage, verdict.
+        Protected. `conf_status` is F (published) or N (not for publication) in every row. Rows with N have nothing
+        of `SECRET`.
     indicators
         Code → definition, of every indicator in the estimates.
     places

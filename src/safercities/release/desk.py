@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -49,17 +50,45 @@ def releases_in(path: Path) -> list[Path]:
     return found
 
 
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """The path; of an archive of a folder of releases, that folder, for as long as the context lasts.
+
+    Raises
+    ------
+    SafercitiesError
+        If it is an archive that is damaged, a trap, or holds other things than releases.
+    """
+    from safercities.release.fetch import chain_folder, holds_chain
+
+    if not holds_chain(path):
+        yield path
+        return
+    with chain_folder(path, path.name) as folder:
+        yield folder
+
+
+def placed(each: Verified, given: Path) -> Verified:
+    """The release, where it was given to us: out of an archive by the name that it was written under."""
+    if each.path.is_relative_to(given):
+        return each
+    path = given / f"{each.manifest.period.replace('/', '_')}-{each.number}"
+    told = [replace(one, file=path.name) if one.file == each.path.name else one for one in each.warnings]
+    return replace(each, path=path, warnings=tuple(told))
+
+
 def verified(path: Path, *, identity: str | None = None) -> Checked:
-    """Verify a release (its folder or .zip), or all releases of an observatory and that they are one chain.
+    """Verify a release (its folder or .zip), or all releases of an observatory (so too) and that they are one chain.
 
     Raises
     ------
     SafercitiesError
         With the reason, at the first thing that does not hold; or if there is no release.
     """
-    if releases_in(path) == [path]:
-        return Checked((verify_release(path, identity=identity),), chain=False)
-    return Checked(tuple(verify_chain(path, identity=identity)), chain=True)
+    with unpacked(path) as folder:
+        if releases_in(folder) == [folder]:
+            return Checked((verify_release(folder, identity=identity),), chain=False)
+        return Checked(tuple(placed(one, path) for one in verify_chain(folder, identity=identity)), chain=True)
 
 
 def told(checked: Checked) -> list[dict[str, Any]]:

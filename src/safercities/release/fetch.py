@@ -250,6 +250,29 @@ def chain_folder(path: Path, name: str) -> Iterator[Path]:
         raise SafercitiesError(problem("release-none", file=str(path)))
 
 
+def holds_chain(path: Path) -> bool:
+    """Whether a file is an archive of a folder of releases, and not of the files of one release. Nothing is unpacked.
+
+    Raises
+    ------
+    SafercitiesError
+        If it is an archive that is damaged, a trap, or holds other things than releases.
+    """
+    if path.is_symlink() or not path.is_file() or path.suffix.lower() != ".zip":
+        return False
+    _check_end(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            folders = _folders(archive)
+            beside = {str(PurePosixPath(one.filename).parent) for one in archive.infolist() if not one.is_dir()}
+            chain = len(folders) > 1 or any("/" in one for one in folders) or bool(folders and beside - folders)
+            if chain:
+                _members(archive, path.name)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OverflowError, ValueError, OSError) as error:
+        raise SafercitiesError(problem("archive-broken", file=path.name, message=str(error))) from None
+    return chain
+
+
 def _unpack(path: Path, folder: Path, name: str) -> None:
     _check_end(path)
     room = max(FREE_UNPACKED, min(MAX_UNPACKED, MAX_RATIO * path.stat().st_size))
@@ -300,10 +323,12 @@ def _members(archive: zipfile.ZipFile, name: str) -> list[tuple[zipfile.ZipInfo,
     found: list[tuple[zipfile.ZipInfo, str, str]] = []
     folders: dict[str, str] = {}
     seen: set[str] = set()
+    inside = _folders(archive)
     for item in archive.infolist():
-        if item.is_dir() and not _odd(item):
-            continue
         parts = PurePosixPath(item.filename)
+        beside = parts.name.startswith(".") and str(parts.parent) not in inside
+        if (item.is_dir() or beside) and not _odd(item):  # as in a folder: hidden files beside releases are passed over
+            continue
         if _odd(item) or parts.name not in FILES or len(parts.parts) > 4 or item.filename in seen:
             raise SafercitiesError(problem("archive-unsafe", file=name, member=item.filename[:80]))
         if item.flag_bits & 0x1:
@@ -316,6 +341,12 @@ def _members(archive: zipfile.ZipFile, name: str) -> list[tuple[zipfile.ZipInfo,
     if not found:
         raise SafercitiesError(problem("release-none", file=name))
     return found
+
+
+def _folders(archive: zipfile.ZipFile) -> set[str]:
+    """The folders of an archive that hold files of a release."""
+    names = [PurePosixPath(one.filename) for one in archive.infolist() if not one.is_dir()]
+    return {str(one.parent) for one in names if one.name in FILES}
 
 
 def _odd(item: zipfile.ZipInfo) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
-from safercities.files import locked
+from safercities.files import locked, write_private
 from safercities.model.errors import SafercitiesError, problem
 from safercities.model.spec import parse
 from safercities.release import canonical
@@ -23,7 +22,7 @@ _LIMIT = 256 * 2**20
 class _Seen(Strict):
     """Of one identity: number → id of its releases, and what it had said of its keys."""
 
-    known: dict[str, Hash]
+    known: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,6}$")], Hash]
     keys: str
 
 
@@ -98,7 +97,7 @@ class Memory:
                 self._add(chain)
             made = canonical.dumps(_File(identities=self._seen).model_dump(mode="json"))
             if not self.path.exists() or self.path.read_bytes() != made:
-                _write(self.path, made)
+                write_private(self.path, made)
 
     def _add(self, chain: Sequence[Verified]) -> None:
         identity = chain[-1].identity
@@ -106,17 +105,3 @@ class Memory:
         ledgers = [each.ledger for each in chain] + [one for one in [self.ledger(identity)] if one]
         keys = max(ledgers, key=lambda one: len(one.statements)).to_bytes().decode()
         self._seen = {**self._seen, identity: _Seen(known={str(n): id for n, id in known.items()}, keys=keys)}
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all, for the user only."""
-    handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

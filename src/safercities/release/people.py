@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safercities.model.printable import one_line
-from safercities.release.texts import Texts, spoken
+from safercities.release.texts import MARKS, Texts, spoken
 
 if TYPE_CHECKING:
     from safercities.release.content import Content
@@ -130,8 +130,8 @@ def _section(title: str, *paragraphs: str) -> Iterator[str]:
 
 
 def _legend(texts: Texts) -> Iterator[str]:
-    for mark, word in (("c", "withheld"), ("x", "missing"), ("u", "unsure")):
-        yield texts(f"legend_{word}", mark=markdown(f"[{mark}] {texts(word)}"))
+    for why in MARKS:
+        yield texts(f"legend_{why}", mark=markdown(texts.marked(why)))
 
 
 def _verifying(manifest: Mapping[str, Any], texts: Texts) -> Iterator[str]:

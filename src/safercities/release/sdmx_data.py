@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from safercities.files import as_text
 from safercities.model.errors import SafercitiesError, problem
 from safercities.model.estimates import KEYS, schema
+from safercities.release.content import SECRET, Content
 from safercities.release.sdmx_names import (
     Component,
     agency,
@@ -27,14 +28,9 @@ from safercities.release.sdmx_names import (
     time_period,
 )
 
-if TYPE_CHECKING:
-    from safercities.release.content import Content
-
 #: Columns before those of the data structure, which SDMX-CSV 2.0 asks for.
 _ENVELOPE = ("STRUCTURE", "STRUCTURE_ID", "ACTION")
 _ACTION = "I"  # information: a release is read, it does not change somebody's database by itself
-#: What an estimate that is withheld must not have.
-SECRET = ("value", "se", "lower", "upper", "n", "n_positive", "deff", "df", "coverage", "verdict")
 #: SDMX CL_OBS_STATUS, version 2.2: code → label.
 OBS_STATUS = {
     "A": "Normal value",
@@ -220,14 +216,7 @@ def _unescaped(text: str, column: str) -> str | None:
 def read_data(given: Path | bytes, file: str = "data.csv", *, most: int = MOST_BYTES) -> pa.Table:
     """Read estimates that `write_data` wrote; the columns and types are those of `model.estimates`.
 
-    Parameters
-    ----------
-    given
-        The file, or what is in it.
-    file
-        Name shown in problems.
-    most
-        How large it may be, in bytes.
+    Parameters are those of `bounded`.
 
     Raises
     ------
@@ -249,6 +238,15 @@ def read_data(given: Path | bytes, file: str = "data.csv", *, most: int = MOST_B
 
 def bounded(given: Path | bytes, file: str, most: int) -> bytes:
     """The bytes of a file, if they are no more than `most`.
+
+    Parameters
+    ----------
+    given
+        The file, or what is in it.
+    file
+        Name shown in problems.
+    most
+        How large it may be, in bytes.
 
     Raises
     ------

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 128 * 2**20
 _DEEPEST = 16
+#: Elements of the file: a release of half a million places has no more. Each takes memory, however short it is.
+_MOST_ELEMENTS = 4_000_000
 _LONGEST = 10_000
 _FIXED = {"INDICATOR": "indicator", "SOURCE": "source", "UNIT_MEASURE": "unit", "METHOD": "method"}
 _ROOT = "Structure"
@@ -43,14 +45,7 @@ class Meaning:
 def read_structure(given: Path | bytes, file: str = "structure.xml", *, most: int = MOST_BYTES) -> Meaning:
     """Read the code lists that `write_structure` wrote.
 
-    Parameters
-    ----------
-    given
-        The file, or what is in it.
-    file
-        Name shown in problems.
-    most
-        How large it may be, in bytes.
+    Parameters are those of `sdmx_data.bounded`.
 
     Raises
     ------
@@ -80,10 +75,13 @@ def _codelists(data: bytes) -> Iterator[Element]:
 
     from defusedxml.ElementTree import iterparse
 
-    depth = 0
+    depth = count = 0
     try:
         for event, element in iterparse(BytesIO(data), events=("start", "end"), forbid_dtd=True):
             depth += 1 if event == "start" else -1
+            count += event == "start"
+            if count > _MOST_ELEMENTS:
+                raise ValueError("it has too many elements")
             if depth > _DEEPEST:
                 raise ValueError("it is nested too deeply")
             if depth == 1 and event == "start" and _local(element) != _ROOT:

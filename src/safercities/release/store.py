@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from safercities.files import keep_out_of_git, locked, replace_folder, settle
+from safercities.files import keep_out_of_git, locked, replace_folder, settle, write_private
 from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.release.keys import FILE, MAX_BYTES, Ledger, Saying, Signer, Statement, read_ledger, signed_bytes
 
@@ -39,7 +38,8 @@ class KeyStore:
 
     Examples
     --------
-    >>> with tempfile.TemporaryDirectory() as folder:
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
     ...     keys = KeyStore.open("CO-MDE", Path(folder) / "keys")
     ...     keys.make(date(2025, 1, 1))
     ...     keys.signing(date(2025, 3, 1)).fingerprint in keys.ledger.certified
@@ -65,7 +65,7 @@ class KeyStore:
         Raises
         ------
         UsageError
-            If the place has no id that can name a folder.
+            If the place has no id that can name a folder, or the user no home.
         """
         name = quote(place, safe="")
         if not name.strip("."):
@@ -119,10 +119,10 @@ class KeyStore:
             if self.folder.is_dir() and any(self.folder.iterdir()):
                 raise SafercitiesError(problem("keys-exist", file=str(self.folder)))
             root, signing = _new_key(), _new_key()
-            _write_private(work / _ROOT, _pem(root))
-            _write_private(work / _pem_name(_public(signing)), _pem(signing))
+            write_private(work / _ROOT, _pem(root))
+            write_private(work / _pem_name(_public(signing)), _pem(signing))
             first = _statement(root, self.place, (), "certify", _public(signing), today, "")
-            _write_private(work / FILE, Ledger(_public(root), (first,)).to_bytes())
+            write_private(work / FILE, Ledger(_public(root), (first,)).to_bytes())
             keep_out_of_git(work)  # the folders of settings are in git on some machines
             (work / ".gitignore").chmod(0o600)
 
@@ -141,7 +141,7 @@ class KeyStore:
             if any(min(ledger.said("certify", name)) > from_ for name in used):
                 raise UsageError(problem("keys-backwards", day=from_))
             signing = _new_key()
-            _write_private(self.folder / _pem_name(_public(signing)), _pem(signing))
+            write_private(self.folder / _pem_name(_public(signing)), _pem(signing))
             ledger = self._say(ledger, "certify", _public(signing), from_, "")
             for name in used:
                 ledger = self._say(ledger, "retire", ledger.certified[name], from_, "")
@@ -214,7 +214,7 @@ class KeyStore:
 
     def _save(self, ledger: Ledger) -> None:
         read_ledger(ledger.to_bytes())  # what could not be read again is not written
-        _write_private(self.folder / FILE, ledger.to_bytes())
+        write_private(self.folder / FILE, ledger.to_bytes())
 
     def _load(self, name: str, public: bytes) -> Ed25519PrivateKey:
         self._check_private(self.folder)
@@ -235,7 +235,12 @@ def _home() -> Path:
     """The folder that holds the keys of all places."""
     if given := os.environ.get(FOLDER_VARIABLE):
         return Path(given)
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "safercities" / "keys"
+    if given := os.environ.get("XDG_CONFIG_HOME"):
+        return Path(given) / "safercities" / "keys"
+    try:
+        return Path.home() / ".config" / "safercities" / "keys"
+    except RuntimeError:  # a user without an entry, as in some containers
+        raise UsageError(problem("keys-home", name=FOLDER_VARIABLE)) from None
 
 
 def _known(ledger: Ledger, fingerprint: str) -> bytes:
@@ -333,17 +338,3 @@ def _read_private(path: Path, limit: int) -> bytes:
     if not stat.S_ISREG(found.st_mode) or len(data) > limit:
         raise SafercitiesError(problem("keys-broken", file=str(path), message="it is too large"))
     return data
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    """Write a file that only the user may read, whole or not at all."""
-    handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)  # 0600, whatever the umask
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

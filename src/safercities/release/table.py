@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from safercities.model.errors import Problem, SafercitiesError, problem
 from safercities.model.estimates import KEYS, MEASURES, Estimates, schema
+from safercities.release.content import SECRET
 
 FILE = "estimates.parquet"
 MAX_ROWS = 5_000_000
@@ -19,9 +20,7 @@ MAX_DIMENSIONS = 20
 #: Bytes of one cell's text, and of the whole table in memory.
 MAX_TEXT = 4_000
 MAX_MEMORY = 2 * 2**30
-#: What a withheld estimate may not say: its value, and everything that depends on it.
-WITHHELD = ("value", "se", "lower", "upper", "n", "n_positive", "deff", "df", "coverage", "verdict")
-_FILLED = ("indicator", "version", "place", "period", "conf_status")
+_FILLED = ("indicator", "version", "place", "period", "source", "conf_status")
 _KEY = ("indicator", "version", "place", "period", "source", "unit", "method")
 _DIMENSION = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -125,7 +124,7 @@ def check(estimates: Estimates, *, file: str = FILE) -> None:
     ------
     SafercitiesError
         If a key is missing or stands twice, a number is not finite, `conf_status` is not F or N, or a withheld row
-        (N) holds anything of `WITHHELD`.
+        (N) holds anything of `content.SECRET`.
     """
     found = list(_faults(estimates, file))
     if found:
@@ -151,7 +150,7 @@ def _faults(estimates: Estimates, file: str) -> Iterator[Problem]:
     if len(table.group_by(keys).aggregate([])) < table.num_rows:
         yield _fault(file, "an estimate stands twice")
     withheld = table.filter(pc.equal(table.column("conf_status"), "N"))
-    for name in WITHHELD:
+    for name in SECRET:
         if rows := withheld.num_rows - withheld.column(name).null_count:
             yield problem("release-unprotected", file=file, column=name, rows=rows)
 

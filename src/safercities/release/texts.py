@@ -9,6 +9,9 @@ from functools import cache
 from importlib.resources import files
 
 ENGLISH = "en"
+#: The marks of cells without a number, as the Government Analysis Function of the United Kingdom recommends them for
+#: spreadsheets ("Using symbols in tables", 2021): c confidential, x not available, u low reliability.
+MARKS = {"withheld": "[c]", "missing": "[x]", "unsure": "[u]"}
 
 
 @cache
@@ -41,6 +44,16 @@ class Texts:
         """The sentence, {names} filled in. What is filled in is never taken for a name itself."""
         spoken = sentences()[key]
         return spoken.get(base(self.language), spoken[ENGLISH]).format(**values)
+
+    def marked(self, why: str) -> str:
+        """The mark of a cell without a number, with its word: no reader needs the legend.
+
+        Examples
+        --------
+        >>> Texts("en").marked("withheld")
+        '[c] withheld'
+        """
+        return f"{MARKS[why]} {self(why)}"
 
 
 def base(language: str) -> str:

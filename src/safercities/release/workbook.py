@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
 
 from safercities.model.dimensions import TOTAL, UNKNOWN, dimension
 from safercities.model.printable import one_line
 from safercities.model.quality import FLAGS
 from safercities.release import sheets
 from safercities.release.people import protection
-from safercities.release.texts import Texts, spoken
+from safercities.release.texts import MARKS, Texts, spoken
 
 if TYPE_CHECKING:
     from safercities.release.content import Content
 
-#: The marks of cells without a number, as the Government Analysis Function of the United Kingdom recommends them for
-#: spreadsheets ("Using symbols in tables", 2021): c confidential, x not available, u low reliability.
-WITHHELD, MISSING, UNSURE = "[c]", "[x]", "[u]"
-_MARKS = {WITHHELD: "withheld", MISSING: "missing", UNSURE: "unsure"}
 _RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
 _NUMBERS = ("value", "lower", "upper", "level", "n")
 _WIDTHS = {"place": 30, "unit": 16, "source": 26, "method": 34, "quality": 60, "value": 16}
@@ -59,10 +56,6 @@ class Words:
             name: {code: one_line(label) for code, label in pairs} for name, pairs in self.content.dimensions.items()
         }
 
-    def marked(self, mark: str) -> str:
-        """A mark with its word: no reader needs the legend."""
-        return f"{mark} {self.texts(_MARKS[mark])}"
-
 
 def write_workbook(content: Content, path: Path) -> None:
     """Write the tables for people. The same content gives the same bytes, and no cell is a formula.
@@ -72,15 +65,15 @@ def write_workbook(content: Content, path: Path) -> None:
     """
     words = Words(content, Texts(spoken(content.languages)[0]))
     right = words.texts.language in _RIGHT_TO_LEFT
-    book = sheets.new_book()
+    book = sheets.Book()
     about = [[one_line(str(cell)) for cell in row] for row in _about(words)]
-    sheets.add_sheet(book, words.texts("about"), about, widths=[34, 60, 90], right_to_left=right)
-    rows = content.estimates.sort().rows()
-    for code, mine in groupby(rows, key=lambda row: str(row["indicator"])):
-        for part in _parts(list(mine)):
+    book.add(words.texts("about"), about, widths=[34, 60, 90], right_to_left=right)
+    estimates = content.estimates.sort()
+    for code in pc.unique(estimates.table.column("indicator")).to_pylist():
+        for part in _parts(estimates.where(indicator=code).rows()):
             body, widths = _table(words, code, part)
-            sheets.add_sheet(book, code, body, widths=widths, heads=2, right_to_left=right)
-    path.write_bytes(sheets.to_bytes(book))
+            book.add(code, body, widths=widths, heads=2, right_to_left=right)
+    path.write_bytes(book.to_bytes())
 
 
 def _parts(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
@@ -103,8 +96,8 @@ def _about(words: Words) -> Iterator[Sequence[object]]:
     yield [texts("what_text")]
     yield []
     yield [texts("reading"), texts("interval")]
-    for mark, word in _MARKS.items():
-        yield [words.marked(mark), texts(f"legend_{word}", mark=words.marked(mark))]
+    for why in MARKS:
+        yield [texts.marked(why), texts(f"legend_{why}", mark=texts.marked(why))]
     yield []
     yield [texts("protection")]
     yield from (["", sentence] for sentence in protection(content.rules, texts))
@@ -175,21 +168,22 @@ def _standard(name: str, code: str) -> str:
 
 def _number(words: Words, row: Mapping[str, Any], name: str) -> object:
     """A number, or the mark that says why there is none."""
-    mark = _mark(row)
-    if mark is not None:
-        return words.marked(mark) if name == "value" else None if name == "level" else mark
+    why = _lacking(row)
+    if why is not None:
+        return words.texts.marked(why) if name == "value" else None if name == "level" else MARKS[why]
     number = row[name]
     if isinstance(number, float) and number - number != 0:  # no workbook holds an infinite number
         return str(number)
     return number * 100 if name == "level" and number is not None else number
 
 
-def _mark(row: Mapping[str, Any]) -> str | None:
+def _lacking(row: Mapping[str, Any]) -> str | None:
+    """Why there is no number to show; None where there is one."""
     if row["conf_status"] != "F":
-        return WITHHELD
+        return "withheld"
     if row["verdict"] == "withhold":
-        return UNSURE
-    return MISSING if row["value"] is None or row["value"] != row["value"] else None
+        return "unsure"
+    return "missing" if row["value"] is None or row["value"] != row["value"] else None
 
 
 def _sentence(row: Mapping[str, Any]) -> str | None:

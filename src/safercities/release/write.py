@@ -156,7 +156,7 @@ def _gaps(content: Content) -> Iterator[str]:
     explained: dict[str, set[Any]] = {
         "indicator": set(content.indicators),
         "place": {each.id for each in content.places},
-        "source": {None, *(each.name for each in content.series)},
+        "source": {each.name for each in content.series},
     }
     explained |= {name: {code for code, _ in content.dimensions.get(name, ())} for name in content.estimates.dimensions}
     for column, known in explained.items():

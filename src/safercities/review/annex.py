@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import zipfile
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from io import BytesIO
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
-
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
 
 from safercities.model.estimates import MEASURES
 from safercities.model.quality import FLAGS
+from safercities.release.sheets import Book
 from safercities.review.differences import differences
 from safercities.review.i18n import Texts
 from safercities.review.rows import Cell, Number, Shown
@@ -24,10 +17,6 @@ from safercities.review.words import Words
 
 if TYPE_CHECKING:
     from safercities.review.data import ReviewData
-
-_EPOCH = datetime(1980, 1, 1)
-_RISKY = ("=", "+", "-", "@", "\t", "\r")
-_ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 #: Width of a column in characters, where 12 is not enough.
 _WIDTHS = {"indicator": 26, "place_name": 28, "unit": 14, "method": 30, "quality": 30, "source": 16, "note": 40}
@@ -66,29 +55,25 @@ def annex(data: ReviewData) -> bytes:
 
     A cell never holds a formula: text that begins with = + - @ is written as text.
     """
-    book = Workbook(write_only=True)
+    book = Book()
     texts = Texts(data.languages[0] if data.languages else "en")
-    _sheet(book, texts.gettext("Read me"), _read_me(data, texts), set(), widths=[26, 48, 68])
+    book.add(texts.gettext("Read me"), _read_me(data, texts), widths=[26, 48, 68])
     shown = Shown(data)
-    table = shown.estimates.table
     words = Words(texts, data)
-    names: set[str] = {texts.gettext("Read me").lower()}
     dims = data.estimates.dimensions
     header = ["indicator", "version", "place", "place_name", "period", *dims, *(name for name, _ in MEASURES)]
-    rows = table.to_pylist()
-    for code in dict.fromkeys([*data.indicators, *(row["indicator"] for row in rows)]):
-        mine = [row for row in rows if row["indicator"] == code]
+    widths = [_WIDTHS.get(name, 12) for name in header]
+    of: dict[str, list[dict[str, Any]]] = {code: [] for code in data.indicators}
+    for row in shown.estimates.rows():
+        of.setdefault(row["indicator"], []).append(row)
+    for code, mine in of.items():
         if mine:
             body = ([_cell(row, name, words) for name in header] for row in mine)
-            _sheet(book, code, [header, *body], names, widths=[_WIDTHS.get(name, 12) for name in header], table=True)
+            book.add(code, chain([header], body), widths=widths, heads=1, rounded=False)
     if pairs := list(_differences(shown, words)):
         widths = [26, 12, 16, 24, 24, *([12] * 6)]
-        _sheet(book, texts.gettext("Differences"), [_OF_DIFFERENCES, *pairs], names, widths=widths, table=True)
-    book.properties.creator = "safercities"
-    book.properties.created = book.properties.modified = _EPOCH
-    buffer = BytesIO()
-    book.save(buffer)
-    return _timeless(buffer.getvalue())
+        book.add(texts.gettext("Differences"), [_OF_DIFFERENCES, *pairs], widths=widths, heads=1, rounded=False)
+    return book.to_bytes()
 
 
 #: What is left empty where a value is confidential, and where it is too unsure: all that would tell it.
@@ -156,65 +141,3 @@ def _read_me(data: ReviewData, texts: Texts) -> Iterator[Sequence[object]]:
         return
     yield [texts.gettext("Source"), texts.gettext("Name"), texts.gettext("File"), "SHA-256"]
     yield from ([source.name, source.label, source.file, source.sha256] for source in data.sources)
-
-
-def _sheet(
-    book: Workbook,
-    name: str,
-    rows: Iterable[Sequence[object]],
-    names: set[str],
-    *,
-    widths: Sequence[int],
-    table: bool = False,
-) -> None:
-    """One sheet; a table's first row is its header: bold, always in sight, with filters."""
-    sheet = book.create_sheet(_sheet_name(name, names))
-    for number, width in enumerate(widths, start=1):  # before the rows: a sheet is written as it grows
-        sheet.column_dimensions[get_column_letter(number)].width = width
-    sheet.freeze_panes = "A2" if table else None
-    last = 0
-    for last, row in enumerate(rows, start=1):
-        cells = [_safe(sheet, value) for value in row]
-        if table and last == 1:
-            cells = [WriteOnlyCell(sheet, value=str(value)) for value in row]
-            for cell in cells:
-                cell.font = Font(bold=True)
-        sheet.append(cells)
-    if table:
-        sheet.auto_filter.ref = f"A1:{get_column_letter(len(widths))}{last}"
-
-
-def _safe(sheet: Any, value: object) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    if not isinstance(value, str) or not (value.startswith(_RISKY) or _ILLEGAL.search(value)):
-        return value
-    cell = WriteOnlyCell(sheet, value=_ILLEGAL.sub("\ufffd", value))
-    if value.startswith(_RISKY):
-        cell.data_type = "s"
-        cell.quotePrefix = True
-    return cell
-
-
-def _sheet_name(name: str, names: set[str]) -> str:
-    """A name that workbooks allow: at most 31 characters, none of []:*?/\\, each once."""
-    base = re.sub(r"[\[\]:*?/\\]", "_", name)[:31].strip("'") or "sheet"
-    made, number = base, 2
-    while made.lower() in names:
-        made = f"{base[: 31 - len(str(number)) - 1]}~{number}"
-        number += 1
-    names.add(made.lower())
-    return made
-
-
-def _timeless(content: bytes) -> bytes:
-    """The same archive without the time at which it was made."""
-    buffer = BytesIO()
-    with zipfile.ZipFile(BytesIO(content)) as source, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
-        for item in source.infolist():
-            info = zipfile.ZipInfo(item.filename, date_time=(1980, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            body = source.read(item)
-            if item.filename == "docProps/core.xml":
-                body = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>1980-01-01T00:00:00Z", body)
-            target.writestr(info, body)
-    return buffer.getvalue()

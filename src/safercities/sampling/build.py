@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
-from safercities.sampling.design import Design, _choice
+from safercities.sampling.choices import check_choice
+from safercities.sampling.design import Design
 from safercities.sampling.estimators import Sample
 from safercities.sampling.spec import MOST, Lonely
 from safercities.sampling.table import Respondents
@@ -28,7 +29,7 @@ def build(
     certainty: str | None,
 ) -> Design:
     """The design that `survey` describes."""
-    _choice("rule for lonely PSUs", lonely, get_args(Lonely))
+    check_choice("rule for lonely PSUs", lonely, get_args(Lonely))
     names = (psu, *stages) if psu else tuple(stages)
     if len(fpc) > max(len(names), 1):
         raise UsageError(problem("survey-fpc-stages", file=respondents.file, sizes=len(fpc), stages=max(len(names), 1)))

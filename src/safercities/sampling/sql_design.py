@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from safercities.engine.duck import Engine
 from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.sampling.build import build
-from safercities.sampling.design import Design, _choice, _several
+from safercities.sampling.choices import check_choice, several
+from safercities.sampling.design import Design
 from safercities.sampling.estimators import Result, Sample
 from safercities.sampling.spec import Lonely, Missing
 from safercities.sampling.sql import SqlRespondents, SqlTable, positions
@@ -314,9 +315,9 @@ class SqlDesign(Design):
         missing: Missing = "omit",
     ) -> list[Statistic]:
         """The outcomes as things to estimate; what they are made of is kept in `bundles`."""
-        _choice("rule for missing answers", missing, get_args(Missing))
+        check_choice("rule for missing answers", missing, get_args(Missing))
         asked = None if among is None else self._asked_text(among)
-        drafts = [draft(self.table, name, denominator, asked, missing, among or "") for name in _several(outcomes)]
+        drafts = [draft(self.table, name, denominator, asked, missing, among or "") for name in several(outcomes)]
         self.table.learn([value for one in drafts for value in one.values])
         return [self._statistic(kind, one, missing) for one in drafts]
 

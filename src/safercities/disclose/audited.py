@@ -1,0 +1,251 @@
+"""Protects what is published of safety audits: few points are withheld, with others that would give them away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from safercities.disclose import gate
+from safercities.disclose.base import Base, Definition, Signature, make_axes
+from safercities.disclose.counts import Ints, least, suppressed
+from safercities.disclose.family import Family, Table
+from safercities.disclose.knowledge import Knowledge
+from safercities.disclose.plan import PlannedPeriod, PlannedTable
+from safercities.disclose.room import Room
+from safercities.disclose.solver import Mask
+from safercities.disclose.spec import PublishSpec
+from safercities.disclose.suppress import insiders_of
+from safercities.disclose.withhold import blank, without_lone_codes
+from safercities.disclose.zones import Overlaps, make_zones
+from safercities.indicators.numerators import Ratings
+from safercities.indicators.spec import Indicator
+from safercities.measure.audits import AuditsSource, point_scores
+from safercities.measure.breakdown import unplaced
+from safercities.measure.source import days_of
+from safercities.model.dimensions import TOTAL
+from safercities.model.errors import SafercitiesError, problem
+from safercities.model.estimates import Estimates
+from safercities.places.hierarchy import Hierarchy
+from safercities.places.locate import Located
+
+#: What every point means to the one definition that all of them are counted by.
+_ANY = Signature((True,), (False,), "")
+#: Rounds in which what one indicator needs withheld is withheld of all; each withholds more, so that few are needed.
+MOST_ROUNDS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Audited:
+    """The points of one period, in the smallest cells that can be told apart.
+
+    Parameters
+    ----------
+    base
+        Zones and codes; counts of all points.
+    family
+        The published tables, over the leaves that have points: that there are none in the others is no secret.
+    kept
+        These leaves, among those of the base.
+    tables
+        Of the family.
+    counts
+        By indicator: points that have a score, on the leaves kept.
+    few
+        Cells that rest on fewer walks than their least count, and tell walks apart by who walked; shape (cells,).
+    """
+
+    base: Base
+    family: Family
+    kept: Ints
+    tables: tuple[PlannedTable, ...]
+    counts: Mapping[str, Ints]
+    few: Mask
+
+    def cells(self, estimates: Estimates) -> Iterator[tuple[int, int]]:
+        """Each row of the period that shows a cell, and which one."""
+        number = {(one.level, one.dimensions): at for at, one in enumerate(self.tables)}
+        position = [[{code: at for at, code in enumerate(codes)} for codes in self._codes(one)] for one in self.tables]
+        for at, row in enumerate(estimates.rows()):
+            if (row["source"], row["period"]) != (self.base.source, str(self.base.period)):
+                continue
+            names = tuple(name for name in estimates.dimensions if row[name] != TOTAL)
+            for (level, dimensions), table in number.items():
+                if set(dimensions) != set(names) or bool(level) == (row["place"] == self.base.place):
+                    continue
+                along = ([row["place"]] if level else []) + [row[name] for name in dimensions]
+                found = [here.get(code) for here, code in zip(position[table], along, strict=True)]
+                if None not in found:
+                    shape = [len(codes) for codes in position[table]]
+                    flat = int(np.ravel_multi_index([one for one in found if one is not None], shape)) if shape else 0
+                    yield at, int(self.family.at[table][flat])
+
+    def _codes(self, one: PlannedTable) -> list[tuple[str, ...]]:
+        codes = list(self.base.codes(one))
+        if one.level:
+            codes[0] = (*codes[0][:-1], unplaced(one.level))
+        return codes
+
+
+def protect_audits(
+    made: Estimates,
+    minimum: Ints,
+    parts: Sequence[PlannedPeriod],
+    located: Located,
+    spec: PublishSpec,
+    *,
+    indicators: Mapping[str, Indicator],
+    hierarchy: Hierarchy,
+    place: str,
+    overlaps: Overlaps | None = None,
+) -> Estimates:
+    """Withhold what rests on few points, and as many other rows as it takes that nobody can subtract to it.
+
+    All indicators of a source and period have the same rows withheld: a mean and its number of points are a sum, so
+    that what can be worked out of the points can be worked out of the scores. Where a dimension says something of those
+    who walked, what rests on fewer walks than the least count is withheld as well: many points can be of one walk.
+
+    Parameters
+    ----------
+    made
+        Estimates of the source that are to be published.
+    minimum
+        Least count of each row, shape (rows,).
+    parts
+        Its periods.
+
+    Raises
+    ------
+    SafercitiesError
+        If it does not stand the attack: then nothing is published.
+    """
+    source = AuditsSource.from_located(located)
+    lost = np.asarray(pc.fill_null(made.table.column("n"), 0).to_numpy()) < minimum
+    for part in parts:
+        work = audited(part, source, indicators=indicators, hierarchy=hierarchy, place=place, overlaps=overlaps)
+        closed = _closed(work, spec)
+        _check(work, closed, spec)
+        for row, cell in work.cells(made):
+            lost[row] |= cell >= 0 and closed[cell]
+    return without_lone_codes(blank(without_rejects(made), lost))
+
+
+def without_rejects(made: Estimates) -> Estimates:
+    """Without the flag of rejected rows: it compares the whole file, whose points are in no table."""
+    table = made.table
+    kept = [
+        None if field is None else " ".join(flag for flag in field.split() if flag != "rejected_share")
+        for field in table.column("quality").to_pylist()
+    ]
+    at = table.column_names.index("quality")
+    return Estimates(table.set_column(at, "quality", pa.array(kept, pa.string())))
+
+
+def audited(
+    part: PlannedPeriod,
+    source: AuditsSource,
+    *,
+    indicators: Mapping[str, Indicator],
+    hierarchy: Hierarchy,
+    place: str,
+    overlaps: Overlaps | None = None,
+) -> Audited:
+    """Count the points of one period on the leaves of its tables."""
+    most: dict[tuple[str, tuple[str, ...]], int] = {}
+    for one in part.tables:
+        if one.shown:
+            most[one.level, one.dimensions] = max(one.minimum, most.get((one.level, one.dimensions), 1))
+    tables = tuple(PlannedTable("", "", level, names, k) for (level, names), k in sorted(most.items()))
+    days = days_of(source.table)
+    inside = (days >= np.datetime64(part.period.start, "D")) & (days <= np.datetime64(part.period.end, "D"))
+    used = {name for one in tables for name in one.dimensions}
+    axes, codes = make_axes(source, [name for name in source.dimensions if name in used], inside, ())
+    levels = [level for level in source.levels if any(one.level == level for one in tables)]
+    zones, zone = make_zones(source.table, inside, hierarchy, levels, part.period, place, overlaps)
+    shape = (1, len(zones), *(len(axis.codes) for axis in axes))
+    leaf = np.ravel_multi_index((np.zeros(int(inside.sum()), dtype=np.int64), zone, *codes), shape)
+    size = int(np.prod(shape))
+    names = {one: hierarchy[one].name for along in zones.codes for one in (*along, place) if one in hierarchy}
+    counts, one_kind = np.bincount(leaf, minlength=size), (Definition("", "", "Audited points", None),)
+    base = Base(source.name, part.period, place, one_kind, (_ANY,), zones, axes, counts, names)
+    whole = [base.table(one) for one in tables]
+    kept = np.flatnonzero(counts)
+    family = Family(len(kept), tuple(Table(t.name, t.of[kept], t.size, t.minimum, t.labels) for t in whole))
+    scored = {"": counts[kept]}
+    for code in dict.fromkeys(one.indicator for one in part.tables):
+        numerator = indicators[code].on(part.period.start).numerator
+        if isinstance(numerator, Ratings):
+            there = np.isfinite(point_scores(source, numerator)[0])[inside]
+            scored[code] = np.bincount(leaf[there], minlength=size)[kept]
+    return Audited(base, family, kept, tables, scored, _few(family, tables, source, inside, leaf, kept))
+
+
+def _few(
+    family: Family, tables: Sequence[PlannedTable], source: AuditsSource, inside: Mask, leaf: Ints, kept: Ints
+) -> Mask:
+    """Cells of tables about persons that rest on fewer walks than their least count."""
+    few = np.zeros(family.cells, dtype=bool)
+    persons = {name for name, info in source.dimensions.items() if info.of == "person"}
+    if "walk" not in source.table.column_names:
+        return few
+    named = source.table.column("walk").to_numpy(zero_copy_only=False)[inside].astype(str)
+    walks = np.unique(named, return_inverse=True)[1].reshape(-1)
+    position = np.full(int(leaf.max(initial=-1)) + 1, -1, dtype=np.int64)
+    position[kept[kept < len(position)]] = np.flatnonzero(kept < len(position))
+    for number, one in enumerate(tables):
+        if persons.isdisjoint(one.dimensions):
+            continue
+        at = family.tables[number].of[position[leaf]]
+        cell = np.where(at >= 0, family.at[number][np.maximum(at, 0)], -1)
+        pairs = np.unique(np.stack([cell, walks])[:, cell >= 0], axis=1)
+        several = np.bincount(pairs[0], minlength=family.cells)
+        mine = family.at[number][family.at[number] >= 0]
+        few[mine] |= several[mine] < one.minimum
+    return few
+
+
+def _closed(work: Audited, spec: PublishSpec) -> Mask:
+    """Cells of which nothing is published, of no indicator; shape (cells,)."""
+    k, different = least(work.family), {one.tobytes(): one for one in work.counts.values()}
+    closed = work.few.copy()
+    for counts in different.values():
+        closed |= work.family.counts(counts) < work.family.minimum
+    # the whole city's score is worth more than that of a street
+    cost = 1 + work.family.counts(work.counts[""]).astype(np.float64)
+    for _ in range(MOST_ROUNDS):
+        before = closed.copy()
+        for counts in different.values():
+            insiders = insiders_of(counts, singletons=spec.singletons) if spec.insider else []
+            published, _ = suppressed(_room(work, counts), work.family, counts, k, spec, closed, insiders, cost)
+            closed |= ~published
+        if (closed == before).all():
+            break
+    return closed
+
+
+def _check(work: Audited, closed: Mask, spec: PublishSpec) -> None:
+    """The gate: the points of each indicator are attacked with all that is published of it."""
+    k, wrong = least(work.family), 0
+    own = work.few.copy()
+    for counts in work.counts.values():
+        own |= work.family.counts(counts) < work.family.minimum
+    for counts in {one.tobytes(): one for one in work.counts.values()}.values():
+        room = _room(work, counts)
+        target = gate.targets(room, work.family, k, spec.width, own)
+        room = room.publish(work.family.matrix[np.flatnonzero(~closed)], "this release")
+        insiders = insiders_of(counts, singletons=spec.singletons) if spec.insider else []
+        wrong += len(gate.openings(room, target, insiders))
+    if wrong:
+        said: dict[str, Any] = {"source": work.base.source, "period": str(work.base.period)}
+        raise SafercitiesError(
+            problem("publish-gate", file="observatory.toml", column="publish", openings=wrong, **said)
+        )  # fmt: skip
+
+
+def _room(work: Audited, counts: Ints) -> Room:
+    labels = [work.base.label(int(leaf)) for leaf in work.kept]
+    return Room(Knowledge.of(len(counts)), counts, len(counts), labels, np.zeros(0, dtype=np.int64))
