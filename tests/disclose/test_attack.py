@@ -325,7 +325,7 @@ def test_a_withheld_domain_of_a_survey():
     whole = [{**survey(100, 20.0, "_T"), "se": 2.0}, {**survey(60, 30.0, "F"), "se": 3.0}]
     one = release([*whole, survey(None, None, "M")])
     answer, openings = attack_surveys(one, None)
-    assert answer.checked == 3
+    assert answer.checked == 11  # also of what is shown, and of all who are not in it
     assert all(isinstance(each, Opening) for each in openings)
 
 

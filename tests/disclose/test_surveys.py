@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from safercities.disclose.digits import bands, before, nearest, up
 from safercities.disclose.survey_attack import Seen, attack, constraints, single
 from safercities.disclose.survey_attacker import survey_attack
-from safercities.disclose.survey_leaves import leaves
 from safercities.disclose.survey_boxes import Boxes
+from safercities.disclose.survey_groups import definitions
+from safercities.disclose.survey_leaves import leaves
 from safercities.disclose.survey_proof import proved
-from safercities.disclose.surveys import REASONS, protect_survey
+from safercities.disclose.survey_rows import read
+from safercities.disclose.surveys import REASONS, _Work, protect_survey
 from safercities.model.errors import SafercitiesError, UsageError
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
@@ -256,18 +258,37 @@ def test_limits_hold_the_true_ones_and_the_order_of_rows_does_not_matter(
 
 @given(samples())
 @settings(max_examples=8)
-def test_no_withheld_domain_can_be_told_from_what_is_published(parts: dict[tuple[str, ...], tuple[int, int]]):
+def test_no_domain_shown_or_withheld_can_be_told_from_what_is_published(parts: dict[tuple[str, ...], tuple[int, int]]):
     assume(parts["A", "_T"][0] >= 40)  # of a sample of nobody the size says all
     made = protect_survey(estimates(parts), 5, places=CITY).estimates
     sizes = {("s", "2025", "fear", ""): parts["A", "_T"][0]}
-    hidden = [key for key, one in status(made, "sex").items() if one == "N"][:3]
-    for one in survey_attack(made, places=CITY, sizes=sizes, only=hidden):
+    found = status(made, "sex")
+    asked = [key for which in "NF" for key in [key for key, one in found.items() if one == which][:2]]
+    for one in survey_attack(made, places=CITY, sizes=sizes, only=asked):
         n, x = parts[one.key]
         assert one.self_weighting
         assert one.n[0] <= n <= one.n[1]
         assert one.x[0] <= x <= one.x[1]
         spans = (one.x, one.y) if one.key == ("A", "_T") else (one.x, one.y, one.n)
         assert all(high - low >= 4 for low, high in spans), one
+
+
+@given(samples())
+@settings(max_examples=15)
+def test_the_total_is_withheld_for_others_only_if_that_must_be(parts: dict[tuple[str, ...], tuple[int, int]]):
+    given_rows = estimates(parts)
+    at = list(parts).index(("A", "_T"))
+    if protect_survey(given_rows, 5, places=CITY).reasons.get(at) != "complement":
+        return
+    work = _Work(given_rows, read(given_rows, 5), None, CITY, definitions({}))
+    work.primary()
+    work.alone()
+    work.one_division(CITY)
+    (group,) = work.groups
+    seen = work._seen(group, np.arange(len(group.members)) == group.leaves.total)
+    bounds = attack(group.leaves, seen)
+    spans = np.where([[True], [True], [False]], bounds.high - bounds.low, 4)
+    assert (spans < 4 + 2).any()  # an insider takes one answer from either side
 
 
 # -- the attack is exact -----------------------------------------------------------------------------------------------
@@ -389,9 +410,9 @@ def test_one_part_withheld_alone_is_not_proved_and_two_are():
     tree = leaves([("A", "_T"), ("A", "F"), ("A", "M")], ["sex"])
     width = np.full(3, 4)
     alone, x, y = _by_sex([False, False, True], [60, 50, 10], [20, 17, 3])
-    assert proved(tree, alone, x, y, width).tolist() == [True, True, False]
+    assert not proved(tree, alone, x, y, width).any()  # nor is what is shown, as it is shown to the last one
     both, x, y = _by_sex([False, True, True], [60, 50, 10], [20, 17, 3])
-    assert proved(tree, both, x, y, width).all()
+    assert proved(tree, both, x, y, width).tolist() == [False, True, True]
 
 
 def test_an_insider_leaves_less_to_guess():

@@ -138,7 +138,7 @@ class Attack:
         raise SafercitiesError(problem("attack-contradiction"))
 
     def _aims(self, seen: Seen) -> Iterator[tuple[int, Aim]]:
-        """Cases, others and respondents of every domain, and the cases and others that are not in it.
+        """Cases, others and respondents of every domain; of those that are shown the cases and others not in it, too.
 
         Of means only respondents are protected. What is shown has the minimum and more; it must be wide all the same.
         Where indicators are tied, each was looked at by itself already: what is asked again is what ties can tell.
@@ -154,7 +154,7 @@ class Attack:
                 label = f"{self.label(one)}: {_WORDS[name]}"
                 yield at, Aim(label, columns[name], np.ones(1), int(self.width[at]), "survey", least)
             whole = int(self.group.whole[at])
-            if tied or not seen.cases[at] or whole in (-1, at) or self.alone[at]:
+            if tied or seen.withheld[at] or not seen.cases[at] or whole in (-1, at) or self.alone[at]:
                 continue
             signs = np.repeat([1.0, -1.0], [len(self._cells(whole)), len(inside)])
             rest = np.concatenate([self._cells(whole), inside])

@@ -1,8 +1,8 @@
 """Other counts by way of the cells: change the cells of a family as their sums allow, then fit leaves to them.
 
 A program over the cells of tables of few dimensions is hundreds of times smaller than one over their leaves. What it
-finds need not be possible, since it does not know the leaves; so leaves are fitted to it, and only those that agree with
-all that is published are given to anybody.
+finds need not be possible, since it does not know the leaves; so leaves are fitted to it, and only those that agree
+with all that is published are given to anybody.
 """
 
 from __future__ import annotations
@@ -153,32 +153,34 @@ class Marginal:
         value = self.total[self.withheld[target]]
         return value + edges[0], value + edges[1]
 
-    def cheapest(self, cells: Ints, amount: Floats, cost: Floats) -> Floats | None:
-        """Leaves in which cells differ by the amounts or more, at the least cost of published cells that differ.
+    def cheapest(self, targets: Ints, amount: Floats, cost: Floats, prices: Floats) -> Floats:
+        """Changes of all cells in which some differ by the amounts or more, at the least cost of published ones.
 
         Parameters
         ----------
-        cells
+        targets
             Distinct cells, none twice.
         amount
             Of each, in cases (up: positive).
         cost
             Of withholding each cell of the family, shape (cells,).
+        prices
+            What a change of each cell costs besides, in parts of `WORTH`, shape (cells,).
 
         Raises
         ------
         Infeasible
-            If no cells do.
+            If there are none.
         """
-        n, price = len(self.total), np.where(self.published, cost, 1 / WORTH)
+        n, price = len(self.total), np.where(self.published, cost, 0) + prices / WORTH
         least, most = np.zeros(2 * n), np.concatenate([np.full(n, MOST), self.total])
-        side, against = cells + np.where(amount > 0, [[0], [n]], [[n], [0]])
+        side, against = targets + np.where(amount > 0, [[0], [n]], [[n], [0]])
         least[side], most[against] = np.abs(amount), 0
         if (least > most).any():
             raise Infeasible
         self._whole.limit(least, most)
         found = self._whole.minimise(np.concatenate([price, price])).x
-        return self.fitted(self.total + found[:n] - found[n:])
+        return np.asarray(found[:n] - found[n:])
 
     @property
     def fewer(self) -> bool:
@@ -217,8 +219,9 @@ class Marginal:
 
         Source: iterative proportional fitting, Deming & Stephan (1940), Annals of Mathematical Statistics 11.
         """
-        leaves, cells, before = self.counts + SOME, np.maximum(cells, 0), np.inf
-        tables = [(of, cells[at]) for of, at in self._finest]
+        leaves: Floats = np.asarray(self.counts + SOME, dtype=np.float64)
+        before, none_below = np.inf, np.asarray(np.maximum(cells, 0), dtype=np.float64)
+        tables = [(of, none_below[at]) for of, at in self._finest]
         for number in range(PASSES):
             if number % LOOK == 0:
                 off = max(float(np.abs(_added(leaves, of, len(sums)) - sums).max(initial=0)) for of, sums in tables)
@@ -230,7 +233,7 @@ class Marginal:
             for of, sums in tables:
                 now = _added(leaves, of, len(sums))
                 times = np.divide(sums, now, out=np.zeros_like(sums), where=now > 0)
-                leaves = leaves * np.append(times, 1)[of]
+                leaves = np.asarray(leaves * np.append(times, 1)[of], dtype=np.float64)
         return None
 
     @cached_property
@@ -248,7 +251,7 @@ class Marginal:
 
 def _added(leaves: Floats, of: Ints, size: int) -> Floats:
     """Sums of the leaves in each cell."""
-    return np.bincount(of, weights=leaves, minlength=size + 1)[:size]
+    return np.asarray(np.bincount(of, weights=leaves, minlength=size + 1)[:size], dtype=np.float64)
 
 
 def _both(rows: csr_array, most: Floats) -> Program:

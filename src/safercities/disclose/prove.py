@@ -147,7 +147,7 @@ class Prover:
     brief
         Whether one opening is answer enough.
     cells
-        The tables that the targets are the withheld cells of, in their order: a quicker way to points, in large systems.
+        The tables that the targets are the withheld cells of, in their order: a quicker way to points in large systems.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class Prover:
         if not self.targets.shape[0]:
             return []
         if self.large and self.cells is not None:
-            certain = self._moves()
+            certain = self._moves(self.cells)
             return certain + self._unsettled({one.target for one in certain})
         self._rounds(self.knowledge, None)
         return self._settle(self.knowledge, None)
@@ -204,29 +204,27 @@ class Prover:
         left = [one for one in self._open(None).tolist() if one not in but]
         return [Opening(one, int(lower[one]), int(upper[one])) for one in left]
 
-    def _moves(self) -> list[Opening]:
+    def _moves(self, cells: Marginal) -> list[Opening]:
         """Move a few open targets at a time by way of the cells; gives those that their sums alone hold too tightly.
 
         Fewer at a time where no leaves fit, until one by itself cannot be moved either.
         """
-        assert self.cells is not None
         together, hard, certain = TOGETHER, np.zeros(len(self.wanted), dtype=bool), list[Opening]()
         while len(left := np.flatnonzero((self.points.width() < self.wanted) & ~hard)):
             some = self._rng.choice(left, min(together, len(left)), replace=False)
-            found = self.cells.other(some, self._amounts(some))
+            found = cells.other(some, self._amounts(some))
             if found is not None and self.knowledge.allows(found):
                 self._take(found)
             closed = self.points.width()[left] >= self.wanted[left]
             together = min(TOGETHER, 2 * together) if closed.any() else together // 2
             if not together:
                 together, hard[some] = 1, True
-                certain += self._held(int(some[0]))
+                certain += self._held(cells, int(some[0]))
         return certain
 
-    def _held(self, target: int) -> list[Opening]:
+    def _held(self, cells: Marginal, target: int) -> list[Opening]:
         """The target as an opening, if its sums with other cells hold it too tightly, whatever the leaves."""
-        assert self.cells is not None
-        lower, upper = self.cells.limits(target)
+        lower, upper = cells.limits(target)
         edges = inward(lower), -inward(-upper)
         return [Opening(target, *edges, exact=True)] if edges[1] - edges[0] < self.wanted[target] else []
 
@@ -235,7 +233,7 @@ class Prover:
         lower, upper = (edge[targets] for edge in self.points.reach())
         value = np.array([self.points.value(one) for one in targets])
         up, down = lower + self.wanted[targets] - value, value - (upper - self.wanted[targets])
-        return np.where((self._rng.random(len(targets)) < 0.5) & (value >= down), -down, up)
+        return np.asarray(np.where((self._rng.random(len(targets)) < 0.5) & (value >= down), -down, up))
 
     def _open(self, insider: Insider | None) -> Ints:
         """The targets that are not wide enough yet."""

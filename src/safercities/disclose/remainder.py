@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _BLOCK = 500
 
 
-def remainders(rows: csr_array) -> tuple[csr_array, csr_array]:
-    """The same facts in fewer terms: (remainders, times), where remainders = times · rows; empty ones are left out.
+def remainders(rows: csr_array, *, empty: bool = False) -> tuple[csr_array, csr_array]:
+    """The same facts in fewer terms: (remainders, times), where remainders = times · rows.
 
     From each row the largest other rows inside it are taken away, as long as they do not overlap. What is known of the
     rows is known of the remainders, and the other way round; programs with fewer terms are quicker. Rows of anything
@@ -30,6 +30,8 @@ def remainders(rows: csr_array) -> tuple[csr_array, csr_array]:
     ----------
     rows
         Sums over the leaves, shape (rows, leaves).
+    empty
+        Whether to keep those of which nothing remains.
 
     Examples
     --------
@@ -55,6 +57,8 @@ def remainders(rows: csr_array) -> tuple[csr_array, csr_array]:
     found = sp.csr_array(times @ rows)
     found.data = np.round(found.data, 9)
     found.eliminate_zeros()
+    if empty:
+        return found, times
     left = np.flatnonzero(np.diff(found.indptr))
     return found[left], times[left]
 

@@ -12,26 +12,44 @@ import numpy as np
 from safercities.disclose.audit import LARGE
 from safercities.disclose.knowledge import MOST, Ints, Knowledge
 from safercities.disclose.marginal import Marginal
+from safercities.disclose.remainder import remainders
 from safercities.disclose.solver import TOLERANCE, Floats, Infeasible, Mask, Program
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-#: Openings that are closed by one program.
-TOGETHER = 200
+#: Openings that are closed by one program: the more at once, the more they stand in each other's way.
+TOGETHER = 25
 #: The same where programs are over the cells.
 FEW = 8
+#: Choices of cells that are tried for a need by itself.
+TRIES = 12
+#: How much dearer cells become that no leaves fitted to.
+DEARER = 20
 #: Of the leaves without a case, those that may change in a large system: enough to find a way, few enough to be quick.
 _SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class Need:
-    """A cell that must be able to differ from the truth by an amount (up: positive), while some leaves stay."""
+    """A cell that must be able to differ from the truth by an amount (up: positive), while some leaves stay.
+
+    Or else by the other amount, if there is one.
+    """
 
     cell: int
     amount: float
     fixed: tuple[int, ...] = ()
+    other: float | None = None
+
+    def met(self, cells: Floats, leaves: Floats) -> bool:
+        """Whether changes of all cells, and of all leaves, are what is asked for."""
+        change = cells[self.cell] + TOLERANCE * np.sign(cells[self.cell])
+        enough = change >= self.amount if self.amount > 0 else change <= self.amount
+        return bool(
+            (enough or (self.other is not None and self.other < 0 and change <= self.other))
+            and all(abs(leaves[leaf]) <= TOLERANCE for leaf in self.fixed)
+        )
 
 
 def cheapest(
@@ -63,8 +81,8 @@ def cheapest(
     cells = np.flatnonzero(published)
     n, m = matrix.shape[1], len(cells)
     aims = matrix[[need.cell for need in needs]]
-    slack = sp.eye_array(m, format="csr")
-    rows = sp.block_array([[matrix[cells], -slack, slack]], format="csr")
+    sums, times = remainders(matrix[cells], empty=True)
+    rows = sp.block_array([[sums, -times, times]], format="csr")
     rows = sp.vstack([rows, _wide(knowledge.matrix, 2 * m), _wide(aims, 2 * m)], format="csr")
     facts = knowledge.matrix @ truth
     up = np.array([need.amount > 0 for need in needs])
@@ -120,15 +138,18 @@ def close(
     published, points = published.copy(), list[Floats]()
     if cells is not None:
         published, points, needs = _by_cells(published, cost, knowledge, needs, cells)
-    for start in range(0, len(needs), TOGETHER):
-        for group in _groups(needs[start : start + TOGETHER]):
-            try:
-                found = [_some(matrix, published, cost, truth, knowledge, group)]
-            except Infeasible:
-                found = [_some(matrix, published, cost, truth, knowledge, [need]) for need in group]
-            for one in found:
-                published &= ~differ(matrix, truth, one)
-                points.append(one)
+    left = [*needs]
+    while left:
+        group = _group(left)
+        try:
+            found = [_some(matrix, published, cost, truth, knowledge, group)]
+        except Infeasible:
+            found = [_some(matrix, published, cost, truth, knowledge, [need]) for need in group]
+        for one in found:
+            published &= ~differ(matrix, truth, one)
+            points.append(one)
+            change = matrix @ (one - truth)
+            left = [need for need in left if need not in group and not need.met(change, one - truth)]
     return published, points
 
 
@@ -139,21 +160,31 @@ def _by_cells(
     points, left = list[Floats](), [need for need in needs if need.fixed]
     waiting = [[need for need in needs[start : start + FEW] if not need.fixed] for start in range(0, len(needs), FEW)]
     while waiting:
-        group = waiting.pop()
-        if not group:
+        if not (group := waiting.pop()):
             continue
-        amounts = np.array([need.amount for need in group])
-        with suppress(Infeasible):
-            found = cells.publishing(published).cheapest(np.array([need.cell for need in group]), amounts, cost)
-            if found is not None and knowledge.allows(found):
-                published = published & ~differ(cells.family.matrix, cells.counts, found)
-                points.append(found)
-                continue
-        if len(group) == 1:
+        found = _fitting(cells.publishing(published), cost, knowledge, group)
+        if found is not None:
+            published = published & ~differ(cells.family.matrix, cells.counts, found)
+            points.append(found)
+        elif len(group) == 1:
             left += group
         else:
             waiting += [group[: len(group) // 2], group[len(group) // 2 :]]
     return published, points, left
+
+
+def _fitting(cells: Marginal, cost: Floats, knowledge: Knowledge, needs: Sequence[Need]) -> Floats | None:
+    """Other counts that meet the needs: the cheapest, or for a need by itself the cheapest to which leaves fit."""
+    which, prices = np.array([need.cell for need in needs]), np.ones(len(cost))
+    for number in range(TRIES if len(needs) == 1 else 1):
+        amounts = [need.other if number % 2 and need.other else need.amount for need in needs]
+        with suppress(Infeasible):
+            change = cells.cheapest(which, np.array(amounts), cost, prices)
+            found = cells.fitted(cells.total + change)
+            if found is not None and knowledge.allows(found):
+                return found
+            prices[np.abs(change) > TOLERANCE] *= DEARER
+    return None
 
 
 def _some(
@@ -178,7 +209,6 @@ def _some(
     return cheapest(matrix, published, cost, truth, knowledge, needs)
 
 
-def _groups(needs: Sequence[Need]) -> list[list[Need]]:
-    """Needs that do not stand in each other's way: none fixes a leaf while another one needs it free."""
-    plain = [need for need in needs if not need.fixed]
-    return [*([plain] if plain else []), *([need] for need in needs if need.fixed)]
+def _group(needs: Sequence[Need]) -> list[Need]:
+    """The first needs, as many as do not stand in each other's way: none fixes a leaf that another needs."""
+    return [need for need in needs if not need.fixed][:TOGETHER] or [needs[0]]

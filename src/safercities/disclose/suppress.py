@@ -21,7 +21,7 @@ from safercities.model.errors import SafercitiesError, problem
 SPARE = 2_000
 #: How much must be left of a published cell when its published parts are taken away, to the width, where a family is so
 #: large that it cannot be proved otherwise: the less is left, the fewer other counts there are.
-ROOM = 4
+ROOM = 6
 #: Rounds of proof and repair before giving up: each withholds more, so that few are ever needed.
 MOST_ROUNDS = 30
 
@@ -234,7 +234,10 @@ class _Work:
             inside = self.family.matrix[[one.target]].indices
             own = one.insider is not None and len(inside) == 1 and inside[0] == one.insider.leaf
             fixed = () if one.insider is None or own else (one.insider.leaf,)
-            needs.append(Need(one.target, max(1, one.lower + width - truth), fixed))
+            down = min(-1, one.upper - width - truth)
+            needs.append(
+                Need(one.target, max(1, one.lower + width - truth), fixed, down if truth + down >= 0 else None)
+            )
         try:
             cells = self._cells(published)
             kept, points = close(self.family.matrix, published, self.cost, self.counts, self.known, needs, cells)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from safercities.disclose.digits import bands, before
 from safercities.disclose.survey_attack import LARGEST, Seen, attack, single
-from safercities.disclose.survey_groups import definitions, groups, tied_groups, told
+from safercities.disclose.survey_groups import definitions, groups, tied_groups
 from safercities.disclose.survey_leaves import Key
 from safercities.disclose.survey_rows import Domain, Table, read
 from safercities.disclose.survey_shown import units
@@ -89,7 +89,13 @@ def survey_attack(
     """
     table = read(estimates, minimum)
     least, far = minimum, max(minimum - 1, 1) if width is None else width
-    asked = table.domains, told(table.domains, table.value), estimates.dimensions, places, definitions(indicators)
+    asked = (
+        table.domains,
+        np.ones(len(table.domains), dtype=bool),
+        estimates.dimensions,
+        places,
+        definitions(indicators),
+    )
     learned: dict[tuple[Series, Key], Learned] = {}
     for group in [*groups(table.domains, estimates.dimensions, places), *tied_groups(*asked)]:
         members = [table.domains[at] for at in group.members.tolist()]

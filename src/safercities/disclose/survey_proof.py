@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from safercities.disclose.survey_leaves import Leaves
 from safercities.model.errors import SafercitiesError, problem
 
 if TYPE_CHECKING:
-    from scipy import sparse
+    pass
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -37,14 +37,14 @@ WHOLE = 600
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """The true numbers of one or several indicators, and how they add up; arrays of shape (domains,).
+    """The true numbers of an indicator, and how they add up; arrays of shape (domains,).
 
     Parameters
     ----------
     name
         For people: indicator and wave.
     leaves
-        The domains, those of several indicators one after the other.
+        The domains.
     x, y
         Cases and others.
     width
@@ -53,10 +53,6 @@ class Sample:
         Whether cases are protected; of means only respondents are.
     whole
         Position of the domain that holds everybody; −1: none.
-    ties
-        Sums of the cells' cases, then of their others, that nobody doubts to be 0 or more: (ties, 2 × cells).
-    between, between_of
-        What lies between two indicators, as such sums, and the domain that each is about: it is protected as well.
     """
 
     name: str
@@ -66,9 +62,6 @@ class Sample:
     width: Integers
     cases: Mask
     whole: Integers
-    ties: sparse.csr_array | None = None
-    between: sparse.csr_array | None = None
-    between_of: Integers | None = None
 
 
 class Proof:
@@ -77,8 +70,8 @@ class Proof:
     Every world fits all that is published, and is checked for that after its numbers are made whole: it is proof,
     whatever the solver thinks of it. What is not found is not proved; so the answer errs on the side of hiding.
 
-    - Protected are cases, others and respondents of every domain, shown or withheld; cases and others of its
-      complement; and what lies between two indicators of which one holds the other.
+    - Protected are cases, others and respondents of every domain, shown or withheld, and cases and others of its
+      complement.
     - The number of respondents is no secret where it is known exactly (that of the whole sample), cases are none where
       they are not protected.
     - An insider knows one answer in a domain, a case or none. So worlds count only where there is still at least one
@@ -102,11 +95,8 @@ class Proof:
         self.both = sparse.block_diag([sums, sums]).tocsr()
         x, y = sparse.hstack([sums, none]).tocsr(), sparse.hstack([none, sums]).tocsr()
         part = np.maximum(sample.whole, 0)
-        self.ties = sparse.csr_array((0, 2 * sums.shape[1])) if sample.ties is None else sample.ties.astype(float)
-        between = sparse.csr_array((0, 2 * sums.shape[1])) if sample.between is None else sample.between.astype(float)
-        self.of = np.zeros(0, dtype=np.int64) if sample.between_of is None else sample.between_of
-        self.targets = sparse.vstack([x, y, x + y, x[part] - x, y[part] - y, between]).tocsr()
-        self.wanted = np.concatenate([np.tile(sample.width, 5), sample.width[self.of]])
+        self.targets = sparse.vstack([x, y, x + y, x[part] - x, y[part] - y]).tocsr()
+        self.wanted = np.tile(sample.width, 5)
         self.least = np.minimum(self.truth, 1) * sample.cases
         self.worlds = [np.rint(self._truth())]
         self.last: int | None = None
@@ -119,19 +109,12 @@ class Proof:
         same = self.sample.leaves.same.astype(float)
         equal = sparse.vstack([sparse.block_diag([same, same]), self.both]).tocsr()
         to = np.concatenate([np.zeros(2 * same.shape[0]), *self.truth.astype(float)])
-        matrix = sparse.vstack([equal, self.ties]).tocsr()
-        lower = np.concatenate([to, np.zeros(self.ties.shape[0])])
-        upper = np.concatenate([to, np.full(self.ties.shape[0], np.inf)])
-        size = matrix.shape[1]
+        size = equal.shape[1]
         most = np.full(size, float(self.truth.max(initial=0)))
         try:
-            return Program(matrix, lower, upper, np.zeros(size), most).minimise(np.zeros(size)).x
+            return Program(equal, to, to, np.zeros(size), most).minimise(np.zeros(size)).x
         except Infeasible:
             raise SafercitiesError(problem("survey-not-additive", group=self.sample.name)) from None
-
-    def add(self, worlds: Iterable[Floats]) -> None:
-        """Worlds that may serve: each is looked at wherever it is used."""
-        self.worlds += list(worlds)
 
     def proved(self, seen: Seen, *, brief: bool = False, thorough: bool = True) -> Mask:
         """Domains of which two worlds at least `width` apart were found, for all that is protected of each.
@@ -166,13 +149,13 @@ class _Search:
 
     def __init__(self, proof: Proof, seen: Seen) -> None:
         self.proof, self.seen, self.sample = proof, seen, proof.sample
-        self.exact = constraints(self.sample.leaves, seen, self.sample.ties)
+        self.exact = constraints(self.sample.leaves, seen)
         there = seen.n_high > 0
         known = seen.n_low == seen.n_high
         inner = self.sample.cases & there & (self.sample.whole >= 0)
         inner &= proof.truth.sum(axis=0) < proof.truth.sum(axis=0)[self.sample.whole]  # else the rest is nobody
         of_domains = [self.sample.cases & there] * 2 + [~known] + [inner] * 2
-        self.protected = np.concatenate([*of_domains, there[proof.of]])
+        self.protected = np.concatenate(of_domains)
         self.low = np.asarray(proof.targets @ proof.worlds[0])
         self.high = self.low.copy()
         self._take(np.array(proof.worlds).T)
@@ -184,10 +167,7 @@ class _Search:
 
     def safe(self) -> Mask:
         """Domains without an open target."""
-        size = len(self.sample.x)
-        left = self.open
-        good = ~left[: 5 * size].reshape(5, size).any(axis=0)
-        return np.asarray(good & ~np.isin(np.arange(size), self.proof.of[left[5 * size :]]))
+        return np.asarray(~self.open.reshape(5, -1).any(axis=0))
 
     def try_together(self, rng: np.random.Generator) -> None:
         """Worlds for all open targets at once, until that proves nothing more."""
@@ -209,7 +189,7 @@ class _Search:
         """Worlds for one target: in the box of its domain, or in another one that holds what is wanted."""
         size = len(self.sample.x)
         row, width = self.proof.targets[[target]].toarray().ravel(), int(self.proof.wanted[target])
-        kind, at = divmod(target, size) if target < 5 * size else (0, int(self.proof.of[target - 5 * size]))
+        kind, at = divmod(target, size)
         quantity, turned = (kind, 1) if kind < 3 else (kind - 3, -1)
         low, high = self._boxes.around()
         for up in (True, False):
@@ -287,14 +267,13 @@ class _Search:
         fixed, domains = np.flatnonzero(seen.n_low == seen.n_high), proof.both.shape[0]
         sums = self.sample.leaves.sums.astype(float)
         known = sparse.hstack([sums[fixed], sums[fixed]])
-        ties, none = proof.ties.shape[0], np.zeros(2 * same.shape[0])
-        cells = sparse.vstack([sparse.block_diag([same, same]), known, proof.ties, proof.both])
+        none = np.zeros(2 * same.shape[0])
+        cells = sparse.vstack([sparse.block_diag([same, same]), known, proof.both])
         own = sparse.vstack([sparse.csr_array((cells.shape[0] - domains, domains)), -sparse.eye_array(domains)])
-        lower = np.concatenate([none, seen.n_low[fixed], np.zeros(ties + domains)])
-        upper = np.concatenate([none, seen.n_low[fixed], np.full(ties, np.inf), np.zeros(domains)])
+        to = np.concatenate([none, seen.n_low[fixed], np.zeros(domains)])
         matrix = sparse.hstack([cells, own]).tocsr()
         far = float(seen.n_high.max(initial=1))
-        return Program(matrix, lower, upper, np.zeros(matrix.shape[1]), np.full(matrix.shape[1], far))
+        return Program(matrix, to, to, np.zeros(matrix.shape[1]), np.full(matrix.shape[1], far))
 
     def _bound(self, low: Floats, high: Floats) -> None:
         """Put the boxes where they are to be."""

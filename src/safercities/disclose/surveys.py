@@ -16,7 +16,6 @@ from safercities.disclose.survey_dominance import dominated
 from safercities.disclose.survey_groups import (
     Definitions,
     Group,
-    breakdown,
     definitions,
     groups,
     levels,
@@ -24,12 +23,12 @@ from safercities.disclose.survey_groups import (
 )
 from safercities.disclose.survey_leaves import divisions
 from safercities.disclose.survey_proof import Proof, Sample
-from safercities.disclose.survey_public import public
 from safercities.disclose.survey_ranges import insides, narrowed
 from safercities.disclose.survey_recheck import narrow_to_the_public
 from safercities.disclose.survey_rows import Domain, Minimum, Table, read
-from safercities.disclose.survey_shown import Shown, Units, shares_and_means, totals, units
+from safercities.disclose.survey_shown import units
 from safercities.disclose.survey_ties import everybody
+from safercities.disclose.survey_written import written
 from safercities.indicators.spec import Indicator
 from safercities.model.errors import UsageError, problem
 from safercities.model.estimates import Estimates
@@ -55,12 +54,9 @@ REASONS: Mapping[str, str] = {
     "second_form": "a further form of an estimate that is shown already: two roundings tell more than one",
     "derived": "made from exact estimates: make it anew from the protected ones",
 }
-#: Degrees of freedom are shown to these steps, one number for each breakdown.
-_DF_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50, 100, 200, 500, 1000)
 #: What is broken down by so many things or fewer is worth every effort to be shown.
 WANTED = 1
-#: Worlds of a single row are looked for this far around the truth: more would only be more of the same.
-_FAR = 150
+_FAR = 150  #: Worlds of a single row are looked for this far around the truth: more would be more of the same.
 
 
 @dataclass(frozen=True)
@@ -102,9 +98,10 @@ def protect_survey(
     - Shown: value, standard error and denominator rounded (`survey_shown.units`), n as the first number of its band,
       limits from these alone, coverage to 5 %; one df for each breakdown of a wave; deff, n_positive, notes: none.
     - Withheld too: rows whose respondents, cases or non-cases could be told to less than `width` if the sample weighed
-      itself and people were drawn one by one; and domains, smallest first, until of every domain at least two worlds
-      that far apart fit all that is shown of its indicator (`survey_proof.proved`). The size of the sample counts
-      as known, and in each domain an insider who knows one answer.
+      itself and people were drawn one by one, also beside indicators that hold them (`survey_ranges`); means of which
+      one may have nearly all (`survey_dominance`); and a second division into places.
+    - Of the rest the most wanted are shown, totals first, as long as `survey_proof.Proof` finds worlds that far apart
+      for every domain and its complement. The size of the sample counts as known, and an insider knows one answer.
     - Estimates that are made from exact ones (smoothed, reporting rates, indices) are withheld: make them anew.
 
     Parameters
@@ -232,18 +229,16 @@ class _Work:
             if np.any(narrow & [self.counted[at], self.counted[at], not known]):
                 self.why[at] = "narrow"
         self.own = self.low, self.high
-        self._side_by_side()
 
     def _side_by_side(self) -> None:
         """Narrow what domains leave open by what others tell of the same people; withhold what is too narrow then.
 
         All rows that are kept so far count as shown.
         """
-        known = insides(self.domains, self.n, self.definition)
-        inside = [one for one in known if (one[0], one[2]) != (2, 2) or self.kept[[one[1], one[3]]].all()]
-        own = self.own
+        all_ = insides(self.domains, self.n, self.definition)
+        inside = [one for one in all_ if (one[0], one[2]) != (2, 2) or self.kept[[one[1], one[3]]].all()]
         while True:
-            told = np.where(self.kept, own[0], 0), np.where(self.kept, own[1], LARGEST)
+            told = np.where(self.kept, self.own[0], 0), np.where(self.kept, self.own[1], LARGEST)
             self.low, self.high = narrowed(*told, inside)
             asked = np.array([self.counted, self.counted, ~self.known])
             narrow: Mask = np.any(asked & (self.high - self.low < self.width), axis=0)
@@ -292,6 +287,7 @@ class _Work:
                 hidden = np.zeros(len(self.domains), dtype=bool)
                 hidden[[at for one, at in zip(its, mine, strict=True) if one and best not in one]] = True
                 self._withhold(hidden, "parallel")
+        self._side_by_side()
 
     # -- all rows of an indicator --------------------------------------------------------------------------------------
 
@@ -327,10 +323,7 @@ class _Work:
         """The true numbers."""
         at = group.members
         x = np.where(self.counted[at], self.x[at], 0)
-        return Sample(
-            group.name, group.leaves, x, self.n[at] - x, self.width[at], self.counted[at], group.whole,
-            group.ties, group.between, group.between_of,
-        )  # fmt: skip
+        return Sample(group.name, group.leaves, x, self.n[at] - x, self.width[at], self.counted[at], group.whole)
 
     def _seen(self, group: Group, kept: Mask) -> Seen:
         """What the attacker sees of a group: as-if shares, so that the truth is always among the worlds."""
@@ -388,46 +381,10 @@ class _Work:
 
     def published(self) -> Protected:
         """The rows as they may be seen, and why the others may not."""
-        columns = {
-            name: np.full(len(self.estimates), np.nan)
-            for name in ("value", "se", "lower", "upper", "denominator", "df")
-        }
-        keep = np.flatnonzero(self.kept)
-        df = self._df(keep)
-        shown = shares_and_means(self.table, self.main[keep], Units(*(one[keep] for one in self.units)), df)
-        good = _holds(self.table, self.main[keep], shown)
-        self.why[keep[~good]] = "limits"
-        keep, df, shown = keep[good], df[good], Shown(*(one[good] for one in shown))
-        self._write(columns, self.main[keep], shown, df)
-        free = np.zeros(len(self.estimates), dtype=bool)
-        free[self.main[keep]] = True
-        pairs = [(i, at) for i, one in enumerate(keep.tolist()) for at in self.domains[one].totals[:1]]
-        if pairs:
-            which, at = (np.array(side, dtype=np.int64) for side in zip(*pairs, strict=True))
-            of = Shown(*(one[which] for one in shown))
-            its = Units(*(one[keep[which]] for one in self.units))
-            made = totals(self.table, at, self.main[keep[which]], of, its, df[which])
-            fits = _holds(self.table, at, made) & np.isfinite(made.value)
-            self._write(columns, at[fits], Shown(*(one[fits] for one in made)), df[which][fits])
-            free[at[fits]] = True
-        reasons = self._reasons(free)
-        return Protected(public(self.estimates, self.table, columns, free), reasons)
-
-    def _write(self, columns: Mapping[str, Floats], at: Integers, shown: Shown, df: Floats) -> None:
-        for name, values in {**shown._asdict(), "df": df}.items():
-            columns[name][at] = values
-
-    def _df(self, keep: Integers) -> Floats:
-        """Degrees of freedom as shown: of each breakdown of a wave the smallest, rounded down."""
-        groups = [(*self.domains[at].series[:2], breakdown(self.domains[at].key, self.levels)) for at in keep.tolist()]
-        least: dict[object, float] = {}
-        for group, value in zip(groups, self.table.df[self.main[keep]].tolist(), strict=True):
-            least[group] = min(least.get(group, np.inf), value)
-        steps = np.array(_DF_STEPS, dtype=np.float64)
-        found = np.array([least[group] for group in groups])
-        return (
-            np.asarray(steps[np.maximum(np.searchsorted(steps, found, side="right") - 1, 0)]) if len(found) else found
-        )
+        given = self.estimates, self.table, self.domains, self.main
+        made, free, good = written(*given, np.flatnonzero(self.kept), self.units, self.levels)
+        self._withhold(~np.isin(np.arange(len(self.domains)), good), "limits")
+        return Protected(made, self._reasons(free))
 
     def _reasons(self, free: Mask) -> dict[int, str]:
         why = dict.fromkeys(np.flatnonzero(~free).tolist(), "derived")
@@ -437,11 +394,3 @@ class _Work:
                 if row >= 0 and not free[row]:
                     why[row] = own or ("second_form" if row in one.others else "no_share")
         return why
-
-
-def _holds(table: Table, at: Integers, shown: Shown) -> Mask:
-    """Where limits as shown hold the true ones."""
-    with np.errstate(all="ignore"):
-        dust = 1e-9 * np.maximum(np.abs(table.upper[at]), 1)
-        below, above = shown.lower <= table.lower[at] + dust, shown.upper >= table.upper[at] - dust
-    return np.asarray(below & above)
