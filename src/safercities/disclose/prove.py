@@ -252,12 +252,15 @@ class Prover:
 
     def _rounds(self, knowledge: Knowledge, insider: Insider | None) -> None:
         """Ask about all open targets together, each in a direction of its own, as long as that closes some."""
-        left = self._open(insider)
-        if not len(left):
-            return
-        asked = [program(knowledge, interior=self.large)]
-        if self.large:
-            asked.append(program(self._near(knowledge), interior=True))
+        for known in (self._near(knowledge), knowledge) if self.large else (knowledge,):
+            left = self._open(insider)
+            if not len(left):
+                return
+            asked = [program(known, interior=self.large) for _ in range(2 if self.large else 1)]
+            self._ask(asked, left, insider)
+
+    def _ask(self, asked: Sequence[Program], left: Ints, insider: Insider | None) -> None:
+        """Rounds of questions to the same programs."""
         for _ in range(ROUNDS if insider is None else INSIDER_ROUNDS):
             for x in _minima(asked, [self._direction(left) for _ in asked]):
                 self._take(x)
@@ -266,11 +269,11 @@ class Prover:
                 return
 
     def _near(self, knowledge: Knowledge) -> Knowledge:
-        """With no leaf far above the truth: then a program raises many leaves a little instead of a few by much."""
+        """With no leaf far above the truth: then a program raises many leaves enough instead of a few by much."""
         if not len(self.points):
             return knowledge
         first = next(iter(self.points))
-        return knowledge.within(knowledge.least, first + self.wanted.max() + 0.5)
+        return knowledge.within(knowledge.least, first + self.wanted.max())
 
     def _direction(self, targets: Ints) -> Floats:
         """Costs that draw each target up or down, some more than others; up only where it has been at 0.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from safercities.disclose.audit import LARGE, small
-from safercities.disclose.elimination import eliminate
+from safercities.disclose.elimination import combinations, eliminate
 from safercities.disclose.family import Family
 from safercities.disclose.knowledge import Ints, Knowledge
 from safercities.disclose.marginal import Marginal
@@ -21,7 +21,7 @@ from safercities.model.errors import SafercitiesError, problem
 SPARE = 2_000
 #: How much must be left of a published cell when its published parts are taken away, to the width, where a family is so
 #: large that it cannot be proved otherwise: the less is left, the fewer other counts there are.
-ROOM = 6
+ROOM = 4
 #: Rounds of proof and repair before giving up: each withholds more, so that few are ever needed.
 MOST_ROUNDS = 30
 
@@ -171,7 +171,11 @@ class _Work:
         if cells.nnz > LARGE and not self._marginal.publishing(~self.primary).fewer:
             rest = Rest(self.family, self.total, ROOM * self.width)
         found = eliminate(matrix, np.concatenate([self.primary, more]), order, forced, rest=rest, seed=self.seed)
-        return found[: cells.shape[0]]
+        published = found[: cells.shape[0]]
+        if rest is not None:  # what follows from published cells hides nothing, however little it leaves
+            left = np.flatnonzero(~published & ~self.primary)
+            published[combinations(cells, left, np.flatnonzero(published), self.seed)] = True
+        return published
 
     def knowledge(self, published: Mask) -> Knowledge:
         """Everything known once these cells are published."""
