@@ -377,7 +377,8 @@ class Protection:
     def _survey(self, name: str, made: Estimates, least: counts.Ints) -> Estimates:
         from safercities.disclose.surveys import protect_survey
 
-        found = protect_survey(made, least, width=self.spec.width, places=self.observatory.hierarchy.places)
+        said: dict[str, Any] = {"width": self.spec.width, "places": self.observatory.hierarchy.places}
+        found = protect_survey(made, least, indicators=self.definitions, **said)
         self.log[name] = found.tally
         return withhold.without_lone_codes(found.estimates)
 

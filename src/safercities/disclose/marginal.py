@@ -7,6 +7,8 @@ with all that is published are given to anybody.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ import numpy as np
 from safercities.disclose.family import Family
 from safercities.disclose.knowledge import MOST, Ints
 from safercities.disclose.remainder import refinements
-from safercities.disclose.solver import Floats, Infeasible, Mask, Program
+from safercities.disclose.solver import TOLERANCE, Floats, Infeasible, Mask, Program
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -30,6 +32,8 @@ EXACT = 1e-8
 #: Worth of changing a target by one case, to the price of changing any other cell: leaves are easier to fit to few
 #: changes.
 WORTH = 2_500.0
+#: Ways that are tried to change a cell by itself, and how much dearer cells become that no leaves fitted to.
+TRIES, DEARER = 12, 20
 
 
 def covers(family: Family) -> list[tuple[int, int, Ints]]:
@@ -104,7 +108,7 @@ class Marginal:
     >>> cells = Marginal(family, counts, np.full(family.cells, 2), family.counts(counts) > 5)
     >>> [family.label(cell) for cell in cells.withheld]
     ['age × type, cell 1', 'age × type, cell 2', 'age × type, cell 3', 'age × type, cell 4']
-    >>> cells.other(np.array([0]), np.array([1.0])).round(3).tolist()
+    >>> cells.other(cells.withheld[:1], np.array([1.0])).round(3).tolist()
     [4.0, 3.0, 4.0, 3.0]
     """
 
@@ -125,7 +129,7 @@ class Marginal:
         Parameters
         ----------
         targets
-            Positions among the withheld cells, none twice.
+            Distinct cells, withheld, none twice.
         amount
             Of each, in cases (up: positive).
 
@@ -134,24 +138,66 @@ class Marginal:
         Floats | None
             Leaves that agree with every published cell; None where none were found.
         """
+        return self.fitted(self.total + self._moved(targets, amount, np.ones(len(self.total))))
+
+    def _moved(self, targets: Ints, amount: Floats, prices: Floats) -> Floats:
+        """Changes of the withheld cells by which some differ, as far as that is worth it."""
         n, (ask, most) = len(self.withheld), self._program
-        cost, most = np.ones(2 * n), most.copy()
-        side, against = targets + np.where(amount > 0, [[0], [n]], [[n], [0]])
-        room = np.where(amount > 0, np.inf, self.total[self.withheld[targets]])
+        cost, most = np.tile(prices[self.withheld], 2), most.copy()
+        at = np.searchsorted(self.withheld, targets)
+        side, against = at + np.where(amount > 0, [[0], [n]], [[n], [0]])
+        room = np.where(amount > 0, np.inf, self.total[targets])
         cost[side], most[side], most[against] = -WORTH, np.minimum(np.abs(amount), room), 0
         ask.limit(np.zeros(2 * n), most)
         found = ask.minimise(cost).x
         change = np.zeros(len(self.total))
         change[self.withheld] = found[:n] - found[n:]
-        return self.fitted(self.total + change)
+        return change
 
     def limits(self, target: int) -> tuple[float, float]:
         """Between which numbers a withheld cell lies for all that its sums say: leaves may say more, never less."""
         cost = np.zeros(len(self.withheld))
-        cost[target] = 1
+        cost[np.searchsorted(self.withheld, target)] = 1
         edges = [sign * self._free.minimise(sign * cost).value for sign in (1.0, -1.0)]
-        value = self.total[self.withheld[target]]
+        value = self.total[target]
         return value + edges[0], value + edges[1]
+
+    def possible(
+        self,
+        targets: Ints,
+        amount: Floats,
+        other: Floats,
+        cost: Floats | None,
+        allows: Callable[[Floats], bool],
+    ) -> Floats | None:
+        """Leaves in which cells differ, at the least cost of published ones; None where none are found.
+
+        Of a cell by itself several ways are tried, the cheapest first.
+
+        Parameters
+        ----------
+        targets
+            Distinct cells, none twice.
+        amount, other
+            By how much each must differ (up: positive), and what would do as well where it is by itself (NaN: nothing).
+        cost
+            Of withholding each cell of the family, shape (cells,). None: only cells that are withheld may differ.
+        allows
+            Whether leaves agree with what else is known.
+        """
+        prices = np.ones(len(self.total))
+        for number in range(TRIES if len(targets) == 1 else 1):
+            amounts = np.where(np.isnan(other) | (number % 2 == 0), amount, other)
+            with suppress(Infeasible):
+                change = self._change(targets, amounts, cost, prices)
+                found = self.fitted(self.total + change)
+                if found is not None and allows(found):
+                    return found
+                prices[np.abs(change) > TOLERANCE] *= DEARER
+        return None
+
+    def _change(self, targets: Ints, amount: Floats, cost: Floats | None, prices: Floats) -> Floats:
+        return self._moved(targets, amount, prices) if cost is None else self.cheapest(targets, amount, cost, prices)
 
     def cheapest(self, targets: Ints, amount: Floats, cost: Floats, prices: Floats) -> Floats:
         """Changes of all cells in which some differ by the amounts or more, at the least cost of published ones.

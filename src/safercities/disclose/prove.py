@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -194,6 +194,8 @@ class Prover:
             return []
         if self.large and self.cells is not None:
             certain = self._moves(self.cells)
+            if self.exact:
+                self._rounds(self.knowledge, None, {one.target for one in certain})
             return certain + self._unsettled({one.target for one in certain})
         self._rounds(self.knowledge, None)
         return self._settle(self.knowledge, None)
@@ -212,28 +214,44 @@ class Prover:
         together, hard, certain = TOGETHER, np.zeros(len(self.wanted), dtype=bool), list[Opening]()
         while len(left := np.flatnonzero((self.points.width() < self.wanted) & ~hard)):
             some = self._rng.choice(left, min(together, len(left)), replace=False)
-            found = cells.other(some, self._amounts(some))
+            found = cells.other(cells.withheld[some], self._amounts(some))
             if found is not None and self.knowledge.allows(found):
                 self._take(found)
             closed = self.points.width()[left] >= self.wanted[left]
             together = min(TOGETHER, 2 * together) if closed.any() else together // 2
             if not together:
-                together, hard[some] = 1, True
-                certain += self._held(cells, int(some[0]))
+                together, one = 1, int(some[0])
+                if not (held := self._held(cells, one)):
+                    self._alone(cells, one)
+                hard[one] = self.points.width()[one] < self.wanted[one]
+                certain += held
         return certain
+
+    def _alone(self, cells: Marginal, target: int) -> None:
+        """Move a target by itself, in one of several ways."""
+        up, down = self._ways(np.array([target]))
+        down = np.where(self.points.value(target) >= down, -down, np.nan)
+        found = cells.possible(cells.withheld[[target]], up, down, None, self.knowledge.allows)
+        if found is not None:
+            self._take(found)
 
     def _held(self, cells: Marginal, target: int) -> list[Opening]:
         """The target as an opening, if its sums with other cells hold it too tightly, whatever the leaves."""
-        lower, upper = cells.limits(target)
+        lower, upper = cells.limits(int(cells.withheld[target]))
         edges = inward(lower), -inward(-upper)
         return [Opening(target, *edges, exact=True)] if edges[1] - edges[0] < self.wanted[target] else []
 
     def _amounts(self, targets: Ints) -> Floats:
         """How far each target must move, up or down by chance, to be wide enough; down only where it can."""
+        up, down = self._ways(targets)
+        value = np.array([self.points.value(one) for one in targets])
+        return np.asarray(np.where((self._rng.random(len(targets)) < 0.5) & (value >= down), -down, up))
+
+    def _ways(self, targets: Ints) -> tuple[Floats, Floats]:
+        """How far each target must move up, or else down, from the first point."""
         lower, upper = (edge[targets] for edge in self.points.reach())
         value = np.array([self.points.value(one) for one in targets])
-        up, down = lower + self.wanted[targets] - value, value - (upper - self.wanted[targets])
-        return np.asarray(np.where((self._rng.random(len(targets)) < 0.5) & (value >= down), -down, up))
+        return lower + self.wanted[targets] - value, value - (upper - self.wanted[targets])
 
     def _open(self, insider: Insider | None) -> Ints:
         """The targets that are not wide enough yet."""
@@ -250,14 +268,14 @@ class Prover:
         first[sizes == 1] = self.targets.indices[self.targets.indptr[:-1][sizes == 1]]
         return first
 
-    def _rounds(self, knowledge: Knowledge, insider: Insider | None) -> None:
+    def _rounds(self, knowledge: Knowledge, insider: Insider | None, but: Collection[int] = ()) -> None:
         """Ask about all open targets together, each in a direction of its own, as long as that closes some."""
         for known in (self._near(knowledge), knowledge) if self.large else (knowledge,):
-            left = self._open(insider)
+            left = np.setdiff1d(self._open(insider), list(but))
             if not len(left):
                 return
             asked = [program(known, interior=self.large) for _ in range(2 if self.large else 1)]
-            self._ask(asked, left, insider)
+            self._ask(asked, left.astype(np.int64), insider)
 
     def _ask(self, asked: Sequence[Program], left: Ints, insider: Insider | None) -> None:
         """Rounds of questions to the same programs."""

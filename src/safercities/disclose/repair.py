@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 TOGETHER = 25
 #: The same where programs are over the cells.
 FEW = 8
-#: Choices of cells that are tried for a need by itself.
-TRIES = 12
-#: How much dearer cells become that no leaves fitted to.
-DEARER = 20
 #: Of the leaves without a case, those that may change in a large system: enough to find a way, few enough to be quick.
 _SHARE = 0.1
 
@@ -162,7 +158,13 @@ def _by_cells(
     while waiting:
         if not (group := waiting.pop()):
             continue
-        found = _fitting(cells.publishing(published), cost, knowledge, group)
+        found = cells.publishing(published).possible(
+            np.array([need.cell for need in group]),
+            np.array([need.amount for need in group]),
+            np.array([need.other or np.nan for need in group]),
+            cost,
+            knowledge.allows,
+        )
         if found is not None:
             published = published & ~differ(cells.family.matrix, cells.counts, found)
             points.append(found)
@@ -171,20 +173,6 @@ def _by_cells(
         else:
             waiting += [group[: len(group) // 2], group[len(group) // 2 :]]
     return published, points, left
-
-
-def _fitting(cells: Marginal, cost: Floats, knowledge: Knowledge, needs: Sequence[Need]) -> Floats | None:
-    """Other counts that meet the needs: the cheapest, or for a need by itself the cheapest to which leaves fit."""
-    which, prices = np.array([need.cell for need in needs]), np.ones(len(cost))
-    for number in range(TRIES if len(needs) == 1 else 1):
-        amounts = [need.other if number % 2 and need.other else need.amount for need in needs]
-        with suppress(Infeasible):
-            change = cells.cheapest(which, np.array(amounts), cost, prices)
-            found = cells.fitted(cells.total + change)
-            if found is not None and knowledge.allows(found):
-                return found
-            prices[np.abs(change) > TOLERANCE] *= DEARER
-    return None
 
 
 def _some(
