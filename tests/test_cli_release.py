@@ -216,3 +216,10 @@ def test_help_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_help_says_that_a_zip_of_all_releases_may_be_given():
+    for command in ("verify", "attack"):
+        said = " ".join(run(command, "--help").stdout.replace("│", " ").split())
+        assert ".zip" in said, command
+        assert "all releases" in said, command

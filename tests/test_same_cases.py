@@ -229,6 +229,10 @@ def test_names_that_are_no_sources_are_refused(tmp_path: Path) -> None:
         with pytest.raises(SafercitiesError) as caught:
             published(tmp_path)
         assert code(caught) == {"publish-source-nowhere"}
+        (told,) = [one for one in safercities.open(tmp_path / "city").check() if one.code == "publish-source-nowhere"]
+        assert (told.file, told.column) == ("observatory.toml", f"publish.{said.split()[0]}")
+        assert "court" in told.what
+        assert "police" in told.todo
     city(tmp_path, "rounding", robberies(), rules='same_cases = [["police"]]\n')
     with pytest.raises(SafercitiesError, match="two sources"):
         published(tmp_path)

@@ -55,6 +55,7 @@ def check(observatory: Observatory) -> list[Problem]:
                 found.extend(check_survey(observatory, name))
     with _gather(found):
         found.extend(check_measure(observatory))
+    found.extend(check_published(observatory))
     observatory.progress("check", total, total)
     return list(dict.fromkeys(found))
 
@@ -82,6 +83,19 @@ def check_measure(observatory: Observatory) -> Iterator[Problem]:
     for name in material:
         if name not in used:  # all of its records would vanish in silence
             yield problem("source-unused", file=config.FILE, column=f"sources.{name}", source=name)
+
+
+def check_published(observatory: Observatory) -> Iterator[Problem]:
+    """Names in `[publish]` that are no sources, or none that it can be about: `publish` would refuse them."""
+    specs, rules = observatory.spec.sources, observatory.spec.publish
+    cases = [name for name, spec in specs.items() if not isinstance(spec, PopulationSpec | ReleaseSpec)]
+    named = {"sources": rules.sources or [], "same_cases": [name for group in rules.same_cases for name in group]}
+    for key, names in named.items():
+        known = list(specs) if key == "sources" else cases
+        for name in dict.fromkeys(names):
+            if name not in known:
+                said: dict[str, Any] = {"source": name, "known": ", ".join(cases) or "nothing"}
+                yield problem("publish-source-nowhere", file=config.FILE, column=f"publish.{key}", **said)
 
 
 def check_survey(observatory: Observatory, name: str) -> Iterator[Problem]:

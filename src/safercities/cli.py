@@ -196,7 +196,7 @@ def publish(
 def attack(
     releases: Annotated[
         list[Path],
-        typer.Argument(metavar="RELEASE", help="Folders or .zip files of releases, or folders of several."),
+        typer.Argument(metavar="RELEASE", help="Folders or .zip files of a release, or of all releases."),
     ],
     known: Annotated[
         Path | None,
@@ -233,7 +233,7 @@ def attack(
 def verify(
     release: Annotated[
         Path,
-        typer.Argument(metavar="RELEASE", help="A release (folder or .zip), or a folder of all releases: a chain."),
+        typer.Argument(metavar="RELEASE", help="A release, or all releases (a chain): a folder or a .zip."),
     ],
     identity: Annotated[
         str | None, typer.Option("--identity", metavar="FINGERPRINT", help="Whose it must be: ed25519:…")

@@ -539,3 +539,41 @@ def test_vintages_are_plain(country: Path, city: Made) -> None:
     (said,) = json.loads(json.dumps(federate(read(country, one), COUNTRY).vintages))
     assert (said["identity"], said["number"], said["as_of"], said["fetched"]) == (one.keys.identity, 1, None, None)
     assert len(said["release"]) == 64
+
+
+def test_an_indicator_without_a_definition_here_is_left_out_and_told(country: Path, city: Made, tmp_path: Path) -> None:
+    one, two = city("anland"), city("bevera")
+    made = one.content({"2024": {"_T": 300}})
+    rows = [*made.estimates.rows(), *(row | {"indicator": "own.noise"} for row in made.estimates.rows())]
+    known = {**made.indicators, "own.noise": indicator(HOMICIDE).model_copy(update={"code": "own.noise"})}
+    write_release(
+        replace(made, estimates=Estimates.from_rows(rows, ["sex"]), indicators=known), one.releases, one.keys, today=DAY
+    )
+    two.publish({"2024": {"_T": 20}})
+    found = federate(read(country, one, two), COUNTRY)
+    (told,) = [each for each in found.problems if each.code == "federation-indicator"]
+    assert told.column == "sources.anland"
+    assert "anland has numbers of own.noise" in told.what
+    assert total(found)["value"] == pytest.approx(16.0)
+    content = found.content(name="Sanland", languages=["en"], published=DAY, version="0.1.0")
+    assert set(content.indicators) == {HOMICIDE}
+    store = KeyStore.open("SV", tmp_path / "keys" / "SV")
+    store.make(date(2025, 1, 1))
+    assert write_release(content, tmp_path / "out" / "releases", store, today=DAY).is_dir()
+
+
+def test_names_of_many_members_fit_into_a_manifest(country: Path, city: Made, tmp_path: Path) -> None:
+    one = city("anland")
+    one.publish({"2024": {"_T": 300}})
+    (member,) = read(country, one)
+    found = federate([member], COUNTRY)
+    many = [replace(member, place=replace(member.place, name=f"{n:03d}" + "x" * 197)) for n in range(14)]
+    content = replace(found, members=tuple(many)).content(
+        name="Sanland", languages=["en"], published=DAY, version="0.1.0"
+    )
+    (series,) = [each for each in content.series if each.name == "police"]
+    assert len(series.population) < 2000
+    assert series.population.endswith(" and 7 more")
+    store = KeyStore.open("SV", tmp_path / "keys" / "SV")
+    store.make(date(2025, 1, 1))
+    assert write_release(content, tmp_path / "out" / "releases", store, today=DAY).is_dir()

@@ -170,6 +170,36 @@ def test_no_name_leads_into_a_private_network(tmp_path: Path, monkeypatch: pytes
     assert code(caught) == "fetch-refused"
 
 
+def test_an_address_that_does_not_answer_is_followed_by_the_next(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answers["/r.zip"] = (200, {}, b"here")
+    real, tried = socket.create_connection, []
+
+    def connect(address: tuple[str, int], **more: Any) -> socket.socket:
+        tried.append(address[0])
+        if address[0] != "127.0.0.1":
+            raise OSError("no route")
+        return real(address, **more)
+
+    names = ["::1", "127.0.0.2", "127.0.0.1"]
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, server.server_port)) for one in names]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: found)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    url = f"http://localhost:{server.server_port}/r.zip"
+    assert fetch("x", spec(url), tmp_path / "cache").path.read_bytes() == b"here"
+    assert tried == names
+    del found[-1]
+    with pytest.raises(SafercitiesError, match="no route") as caught:
+        fetch("x", spec(url), tmp_path / "cache")
+    assert code(caught) == "fetch-failed"
+    monkeypatch.setattr(fetching, "MAX_SECONDS", -1.0)
+    tried.clear()
+    with pytest.raises(SafercitiesError):
+        fetch("x", spec(url), tmp_path / "cache")
+    assert tried == []
+
+
 def test_nobody_outside_sends_us_to_this_machine() -> None:
     with pytest.raises(SafercitiesError) as caught:
         fetching._redirected("x", "https://sanvera.example/r.zip", "http://127.0.0.1:8000/secret")
@@ -228,9 +258,12 @@ def test_bombs_and_broken_archives_are_refused(tmp_path: Path, monkeypatch: pyte
     at = whole.index(b"README.md") + 15
     (tmp_path / "damaged.zip").write_bytes(whole[:at] + b"\xff\xff\xff" + whole[at + 3 :])
     (tmp_path / "none.zip").write_bytes(b"")
+    end = whole.rindex(b"PK\x05\x06") + 16  # where the list says that it begins: then files begin before the archive
+    further = (int.from_bytes(whole[end : end + 4], "little") + 1).to_bytes(4, "little")
+    (tmp_path / "before.zip").write_bytes(whole[:end] + further + whole[end + 4 :])
     zipped({}, tmp_path / "empty.zip")
     wanted = {"bomb": "archive-bomb", "cut": "release-zip", "damaged": "archive-broken", "none": "release-zip"}
-    for name, problem in (wanted | {"empty": "release-none"}).items():
+    for name, problem in (wanted | {"empty": "release-none", "before": "archive-broken"}).items():
         with pytest.raises(SafercitiesError) as caught:
             unpacked(tmp_path / f"{name}.zip")
         assert code(caught) == problem, name

@@ -322,3 +322,14 @@ def test_killed_at_any_moment_the_keys_are_whole_or_not_there(tmp_path, step):
     assert store.signing(MARCH)
     store.rotate(MAY)
     assert store.signing(JUNE).fingerprint != store.signing(MARCH).fingerprint
+
+
+def test_of_somebody_elses_ledger_no_signature_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = KeyStore.open("CO-MDE", tmp_path / "keys")
+    store.make(date(2025, 1, 1))
+    data, identity = store.ledger.to_bytes(), store.identity
+    assert read_ledger(data, identity=identity).identity == identity
+    monkeypatch.setattr("safercities.release.keys.signature_holds", lambda *a: pytest.fail("it was checked"))
+    with pytest.raises(SafercitiesError) as caught:
+        read_ledger(data, identity=fingerprint(bytes(32)))
+    assert caught.value.problems[0].code == "release-identity"

@@ -24,7 +24,7 @@ from release.made_release import code, content, keys
 from safercities.files import sha256
 from safercities.model.errors import SafercitiesError
 from safercities.release import bundle, canonical, table, verify
-from safercities.release.chain import latest, verify_chain
+from safercities.release.chain import latest, open_chain, verify_chain
 from safercities.release.content import SECRET
 from safercities.release.keys import Ledger, Signer
 from safercities.release.manifest import FILES, HASHED, release_id, signed_bytes
@@ -779,3 +779,29 @@ def test_only_what_was_verified_is_given_out(city):
     (city.first / "structure.xml").write_text("evil")
     assert b"evil" not in opened.files["structure.xml"]
     assert set(opened.files) == set(HASHED) - {"estimates.parquet"}
+
+
+def test_verifying_writes_no_file(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.mkdtemp", lambda *a, **k: pytest.fail("a folder was made"))
+    assert verify_release(city.first, identity=city.store.identity).number == 1
+
+
+def test_the_releases_in_force_come_with_their_content_and_each_is_read_once(
+    city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases = tmp_path / "observatory" / "releases"
+    shutil.copytree(city.releases, releases)
+    day = date(2025, 12, 1)
+    write_release(
+        content("2023", published=day, supersedes=city.ids[0], reason="wrong"), releases, city.store, today=day
+    )
+    seen: list[str] = []
+    real = verify.open_release
+    monkeypatch.setattr(
+        "safercities.release.chain.open_release", lambda path, **more: (seen.append(path.name), real(path, **more))[1]
+    )
+    found = open_chain(releases)
+    assert sorted(seen) == sorted(path.name for path in releases.iterdir() if path.name[0] != ".")
+    assert [one.verified.number for one in found] == [2, 3, 4]
+    assert [one.verified.id for one in found] == [each.id for each in latest(verify_chain(releases))]
+    assert all(len(one.estimates) for one in found)

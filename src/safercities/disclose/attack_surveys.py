@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safercities.disclose.attack_public import Opening, Published
 from safercities.disclose.attack_rows import kind_of
 from safercities.disclose.attack_space import Cell
-from safercities.disclose.attack_system import Aim, Answer, feasible, solve
+from safercities.disclose.attack_system import Aim, Answer, feasible, solve, sums
 from safercities.disclose.knowledge import Knowledge
 from safercities.disclose.survey_attack import LARGEST, QUANTITIES, Seen, constraints
 from safercities.disclose.survey_attacker import View, statuses
@@ -125,13 +125,22 @@ class Attack:
         """The member that an aim is about."""
         return self._owners[id(aim)]
 
-    def run(self) -> Answer:
-        """Bound everything that is protected."""
+    def run(self, others: Callable[[Seen], Iterable[NDArray[np.float64]]] | None = None) -> Answer:
+        """Bound everything that is protected.
+
+        Parameters
+        ----------
+        others
+            Finds samples, whole numbers of cases and others of the cells. What those that agree with everything leave
+            wide enough is not asked again: it is no opening, and the answer says nothing more of it.
+        """
         for worst in (True, False):
             seen = self.view.seen(self.group.name, worst=worst)
             known = _knowledge(self.group, seen)
             if feasible(known):
                 aims = list(self._aims(seen))
+                if others is not None:
+                    aims = _narrow(aims, [one for one in others(seen) if known.allows(one)])
                 self._owners = {id(aim): at for at, aim in aims}
                 self._kept = [aim for _, aim in aims]  # their identities must last as long as the owners
                 return solve(known, self._kept, reasons=0)
@@ -177,6 +186,17 @@ class Attack:
     def _cells(self, at: int) -> NDArray[np.int64]:
         sums = self.group.leaves.sums
         return np.asarray(sums.indices[sums.indptr[at] : sums.indptr[at + 1]], dtype=np.int64)
+
+
+def _narrow(aims: Sequence[tuple[int, Aim]], samples: Sequence[NDArray[np.float64]]) -> list[tuple[int, Aim]]:
+    """The aims that these samples do not show to be wide enough."""
+    if len(samples) < 2:
+        return list(aims)
+    cells = np.array(samples).T
+    data = [np.broadcast_to(aim.signs, aim.columns.shape).astype(float) for _, aim in aims]
+    told = sums([aim.columns for _, aim in aims], len(cells), data) @ cells
+    short = told.max(axis=1) - told.min(axis=1) < [aim.width for _, aim in aims]
+    return [one for one, more in zip(aims, short.tolist(), strict=True) if more]
 
 
 def _knowledge(group: Group, seen: Seen) -> Knowledge:

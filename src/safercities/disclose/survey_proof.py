@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from safercities.disclose.solver import Infeasible, Program
-from safercities.disclose.survey_attack import EXACT, Seen, constraints, fits, guess
+from safercities.disclose.survey_attack import EXACT, Seen, System, constraints, fits, guess
 from safercities.disclose.survey_boxes import Boxes, Made
 from safercities.disclose.survey_leaves import Leaves
 from safercities.model.errors import SafercitiesError, problem
-
-if TYPE_CHECKING:
-    pass
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -80,13 +77,20 @@ class Proof:
     Linear programmes find the worlds, in boxes around the truth in which every pair of whole numbers x, y fits the
     shown share and standard error. Sums of cells in boxes have nearly always corners in whole numbers.
 
+    Parameters
+    ----------
+    sample
+        The true numbers of the domains.
+    cells
+        Cases, then others, of the cells, if they are known; default: any that add up.
+
     Raises
     ------
     SafercitiesError
         If the true numbers do not add up.
     """
 
-    def __init__(self, sample: Sample) -> None:
+    def __init__(self, sample: Sample, cells: Floats | None = None) -> None:
         from scipy import sparse
 
         self.sample, leaves = sample, sample.leaves
@@ -98,9 +102,49 @@ class Proof:
         self.targets = sparse.vstack([x, y, x + y, x[part] - x, y[part] - y]).tocsr()
         self.wanted = np.tile(sample.width, 5)
         self.least = np.minimum(self.truth, 1) * sample.cases
-        self.worlds = [np.rint(self._truth())]
+        self.worlds: list[Floats] = []
+        self.values: list[Floats] = []
         self.last: int | None = None
         self.boxes: Made = {}
+        self._programs: dict[tuple[bytes, bytes], Program] = {}
+        self.add(np.rint(self._truth() if cells is None else cells))
+
+    def add(self, world: Floats) -> bool:
+        """Keep a world for all that will be shown, if it is one: numbers that add up."""
+        cases, others = np.split(world, 2)
+        same = self.sample.leaves.same
+        if np.any(world < 0) or np.any(np.abs(same @ cases) > EXACT) or np.any(np.abs(same @ others) > EXACT):
+            return False
+        self.worlds.append(world)
+        self.values.append(np.asarray(self.targets @ world))
+        return True
+
+    def drop(self) -> None:
+        """Forget the last world."""
+        self.worlds.pop()
+        self.values.pop()
+
+    def boxed(self, seen: Seen) -> Program:
+        """All that adds up, and then x and y of every domain as unknowns of their own: the boxes are their bounds.
+
+        One program serves whatever is shown, and starts where it was asked last.
+        """
+        from scipy import sparse
+
+        fixed, domains = np.flatnonzero(seen.n_low == seen.n_high), self.both.shape[0]
+        key = fixed.tobytes(), seen.n_low[fixed].tobytes()
+        if key in self._programs:
+            return self._programs[key]
+        same, sums = self.sample.leaves.same.astype(float), self.sample.leaves.sums.astype(float)
+        known = sparse.hstack([sums[fixed], sums[fixed]])
+        none = np.zeros(2 * same.shape[0])
+        cells = sparse.vstack([sparse.block_diag([same, same]), known, self.both])
+        own = sparse.vstack([sparse.csr_array((cells.shape[0] - domains, domains)), -sparse.eye_array(domains)])
+        to = np.concatenate([none, seen.n_low[fixed], np.zeros(domains)])
+        matrix = sparse.hstack([cells, own]).tocsr()
+        most = np.full(matrix.shape[1], np.inf)  # until boxes are put around the truth
+        self._programs[key] = Program(matrix, to, to, np.zeros(matrix.shape[1]), most)
+        return self._programs[key]
 
     def _truth(self) -> Floats:
         """Numbers of the cells that give the true ones, or the rows are not of one sample."""
@@ -149,16 +193,14 @@ class _Search:
 
     def __init__(self, proof: Proof, seen: Seen) -> None:
         self.proof, self.seen, self.sample = proof, seen, proof.sample
-        self.exact = constraints(self.sample.leaves, seen)
         there = seen.n_high > 0
         known = seen.n_low == seen.n_high
         inner = self.sample.cases & there & (self.sample.whole >= 0)
         inner &= proof.truth.sum(axis=0) < proof.truth.sum(axis=0)[self.sample.whole]  # else the rest is nobody
         of_domains = [self.sample.cases & there] * 2 + [~known] + [inner] * 2
         self.protected = np.concatenate(of_domains)
-        self.low = np.asarray(proof.targets @ proof.worlds[0])
-        self.high = self.low.copy()
-        self._take(np.array(proof.worlds).T)
+        self.low, self.high = proof.values[0].copy(), proof.values[0].copy()
+        self._take(np.array(proof.values).T)
 
     @property
     def open(self) -> Mask:
@@ -191,7 +233,7 @@ class _Search:
         row, width = self.proof.targets[[target]].toarray().ravel(), int(self.proof.wanted[target])
         kind, at = divmod(target, size)
         quantity, turned = (kind, 1) if kind < 3 else (kind - 3, -1)
-        low, high = self._boxes.around()
+        low, high = self._around
         for up in (True, False):
             self._bound(low, high)
             if self.open[target]:
@@ -219,17 +261,20 @@ class _Search:
         """The world with the least cost in the boxes; none, where the boxes do not hold the truth."""
         size = self.proof.both.shape[1]
         try:
-            found = np.rint(self._boxed.minimise(np.concatenate([cost, np.zeros(self.proof.both.shape[0])])).x[:size])
+            found = self._boxed.minimise(np.concatenate([cost, np.zeros(self.proof.both.shape[0])])).x[:size]
         except Infeasible:
             return
-        if self._note(found):
-            self.proof.worlds.append(found)
+        self._note(np.rint(found))
 
     def _anywhere(self, more: Sequence[Rows]) -> None:
         """A world near the truth, in whole numbers."""
-        found = guess([*self._rows, *more], self.exact.most)
-        if found is not None and self._note(found):
-            self.proof.worlds.append(found)
+        found = guess([*self._rows, *more], self._exact.most)
+        if found is not None:
+            self._note(found)
+
+    @cached_property
+    def _exact(self) -> System:
+        return constraints(self.sample.leaves, self.seen)
 
     @cached_property
     def _rows(self) -> list[Rows]:
@@ -240,7 +285,7 @@ class _Search:
         truth = proof.truth.astype(float)
         far = NEAR * sample.width + NEAR_SHARE * truth.sum(axis=0)
         low, high = np.maximum(truth - far, proof.least), truth + far
-        rows = [(self.exact.matrix, self.exact.lower, self.exact.upper), (proof.both, low.ravel(), high.ravel())]
+        rows = [(self._exact.matrix, self._exact.lower, self._exact.upper), (proof.both, low.ravel(), high.ravel())]
         if seen.se_low is None or seen.se_high is None:
             return rows
         told = np.flatnonzero(np.isfinite(seen.se_high))
@@ -259,21 +304,12 @@ class _Search:
         return Boxes(self.seen, self.proof.truth, self.sample.width, self.proof.boxes)
 
     @cached_property
-    def _boxed(self) -> Program:
-        """All that adds up, and then x and y of every domain as unknowns of their own: the boxes are their bounds."""
-        from scipy import sparse
+    def _around(self) -> tuple[Floats, Floats]:
+        return self._boxes.around()
 
-        proof, seen, same = self.proof, self.seen, self.sample.leaves.same.astype(float)
-        fixed, domains = np.flatnonzero(seen.n_low == seen.n_high), proof.both.shape[0]
-        sums = self.sample.leaves.sums.astype(float)
-        known = sparse.hstack([sums[fixed], sums[fixed]])
-        none = np.zeros(2 * same.shape[0])
-        cells = sparse.vstack([sparse.block_diag([same, same]), known, proof.both])
-        own = sparse.vstack([sparse.csr_array((cells.shape[0] - domains, domains)), -sparse.eye_array(domains)])
-        to = np.concatenate([none, seen.n_low[fixed], np.zeros(domains)])
-        matrix = sparse.hstack([cells, own]).tocsr()
-        far = float(seen.n_high.max(initial=1))
-        return Program(matrix, to, to, np.zeros(matrix.shape[1]), np.full(matrix.shape[1], far))
+    @cached_property
+    def _boxed(self) -> Program:
+        return self.proof.boxed(self.seen)
 
     def _bound(self, low: Floats, high: Floats) -> None:
         """Put the boxes where they are to be."""
@@ -282,25 +318,34 @@ class _Search:
         low, high = np.maximum(low, least), np.maximum(high, least)
         self._boxed.limit(np.concatenate([0 * free, *low]), np.concatenate([free, *high]))
 
-    def _note(self, z: Floats) -> bool:
-        """Take a world as proof if it fits."""
-        return bool(self._take(np.rint(z)[:, None]).all())
+    def _note(self, z: Floats) -> None:
+        """Take a world as proof if it fits; it serves for what will be shown, too."""
+        if not self.proof.add(z):
+            return
+        if not self._take(self.proof.values[-1][:, None]).all():
+            self.proof.drop()
 
-    def _take(self, worlds: Floats) -> Mask:
-        """Take the worlds that fit as proof, (cells' cases and others, worlds); and which do."""
-        told = self.exact.matrix @ worlds
-        good = np.all(told >= self.exact.lower[:, None] - EXACT, axis=0) & np.all(worlds >= 0, axis=0)
-        good &= np.all(told <= self.exact.upper[:, None] + EXACT, axis=0)
-        at = np.flatnonzero(good)
-        values, size = np.asarray(self.proof.targets @ worlds[:, at]), len(self.sample.x)
-        x, y = values[:size], values[size : 2 * size]
-        inside = np.all((x >= self.proof.least[0][:, None]) & (y >= self.proof.least[1][:, None]), axis=0)
-        inside &= fits(self.seen, x.T, y.T).all(axis=-1)
-        good[at] = inside
-        if inside.any():
-            self.low = np.minimum(self.low, values[:, inside].min(axis=1))
-            self.high = np.maximum(self.high, values[:, inside].max(axis=1))
-        return np.asarray(good)
+    def _take(self, values: Floats) -> Mask:
+        """Take the worlds that fit as proof, by their targets, (targets, worlds); and which do."""
+        good = self._fits(values)
+        if good.any():
+            self.low = np.minimum(self.low, values[:, good].min(axis=1))
+            self.high = np.maximum(self.high, values[:, good].max(axis=1))
+        return good
+
+    def _fits(self, values: Floats) -> Mask:
+        """Worlds that agree with all that is seen (as in `survey_attack.constraints`) and with what an insider knows."""
+        seen, size = self.seen, len(self.sample.x)
+        x, y, n = (values[at * size : (at + 1) * size].T for at in range(3))
+        x_high = np.where(seen.cases, seen.n_high if seen.x_high is None else seen.x_high, 0)
+        y_high = seen.n_high if seen.y_high is None else seen.y_high
+        few, many = seen.share_low - EXACT, seen.share_high + EXACT
+        good = (n >= seen.n_low - EXACT) & (n <= seen.n_high + EXACT)
+        good &= (x >= np.maximum(seen.x_low - EXACT, self.proof.least[0])) & (x <= x_high + EXACT)
+        good &= (y >= np.maximum(seen.y_low - EXACT, self.proof.least[1])) & (y <= y_high + EXACT)
+        good &= ((1 - few) * x - few * y >= -EXACT) & ((1 - many) * x - many * y <= EXACT)
+        good &= fits(seen, x, y)
+        return np.asarray(good.all(axis=-1))
 
 
 def _directions(size: int, rng: np.random.Generator) -> Floats:

@@ -353,10 +353,10 @@ class _Work:
         tied = tied_groups(self.domains, self.kept, self.estimates.dimensions, places, self.definition)
         left = [group for group in (*self.groups, *tied) if self.kept[group.members].any()]
         while left:
-            again = []
+            again, shown = [], (made.estimates, read(made.estimates, int(self.minimum.min())))
             for group in left:
                 at = group.members
-                seen = narrow_to_the_public(made.estimates, group, self.minimum[at], self.width[at], width, places)
+                seen = narrow_to_the_public(*shown, group, self.minimum[at], self.width[at], width, places)
                 if seen:
                     self._give_up(group, seen)
                 if seen and self.kept[group.members].any():

@@ -8,6 +8,9 @@ import re
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 #: Characters that turn the reading order of all that follows, on a terminal to the end of the line.
 _TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+#: A break of lines with the blanks around it. It begins only where blanks begin: else each of a million blanks without
+#: a break would be tried as the first one, and the time would grow with the square of their number.
+_BREAKS = re.compile(r"(?<!\s)\s*[\r\n\v\f\x85\u2028\u2029]\s*")
 
 
 def without_controls(text: str) -> str:
@@ -31,4 +34,4 @@ def one_line(text: str) -> str:
     >>> one_line("a\\nb\\x1b[31m")
     'a b�[31m'
     """
-    return _TURNS.sub("\ufffd", without_controls(re.sub(r"\s*[\r\n\v\f\x85\u2028\u2029]\s*", " ", text)))
+    return _TURNS.sub("\ufffd", without_controls(_BREAKS.sub(" ", text)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
@@ -11,7 +11,7 @@ from typing import Any
 
 from safercities.model.errors import SafercitiesError, problem
 from safercities.release.keys import Ledger
-from safercities.release.verify import Verified, check_day, newest, open_release
+from safercities.release.verify import Opened, Verified, check_day, newest, open_release
 
 
 def verify_chain(
@@ -59,11 +59,40 @@ def read_chain(
     releases: Path, *, identity: str | None = None, today: date | None = None, newer: Ledger | None = None
 ) -> list[Verified]:
     """The chain, which may still hold releases that are distrusted and uncorrected: whoever writes can correct them."""
-    found: dict[str, Verified] = {}
+    found = (open_release(path, identity=identity).verified for path in _entries(releases))
+    return _chained(found, releases, today, newer)
+
+
+def open_chain(releases: Path) -> list[Opened]:
+    """The releases in force of a chain that holds, by number, with their content: each was read once.
+
+    Raises
+    ------
+    SafercitiesError
+        If one does not hold, they form no chain, or one in force was signed by a key that is distrusted.
+    """
+    opened: dict[str, Opened] = {}
+    verified: list[Verified] = []
+    corrected: set[str] = set()
     for path in _entries(releases):
-        verified = open_release(path, identity=identity).verified
-        found.setdefault(verified.id, verified)  # a .zip beside its folder is the same release
-    chain = sorted(found.values(), key=lambda each: each.number)
+        one = open_release(path)
+        verified.append(one.verified)
+        opened.setdefault(one.verified.id, one)
+        corrected.add(one.verified.manifest.supersedes or "")
+        for id in corrected & opened.keys():  # what is not in force need not stand in memory
+            del opened[id]
+    chain = _chained(verified, releases, None, None)
+    for each in doubted(chain):
+        raise SafercitiesError(problem("chain-doubted", file=each.path.name, number=each.number))
+    return [replace(opened[each.id], verified=each) for each in latest(chain)]
+
+
+def _chained(found: Iterable[Verified], releases: Path, today: date | None, newer: Ledger | None) -> list[Verified]:
+    """By number, each once, if they are one chain."""
+    first: dict[str, Verified] = {}
+    for one in found:
+        first.setdefault(one.id, one)  # a .zip beside its folder is the same release
+    chain = sorted(first.values(), key=lambda each: each.number)
     if not chain:
         return []
     _check_links(chain)

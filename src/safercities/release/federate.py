@@ -183,6 +183,7 @@ def federate(
     """
     found: list[Problem] = [each for one in members for each in one.problems]
     whole, of = _tree(members, place, tree)
+    members = [_defined(one, found) for one in members]
     rows = Estimates.concat([_in_units(one, found) for one in members])
     people = _People(members, population)
     everybody = [one.id for one in whole.descend(place.id, of)] if of else []
@@ -238,6 +239,21 @@ def _tree(members: Sequence[Member], place: Place, tree: Hierarchy | None) -> tu
     if tree is not None and all(one.place.id in tree for one in members) and place.id in tree:
         return tree, (levels or [""])[0]  # with all forms of its places
     return Hierarchy(own.values()), (levels or [""])[0]
+
+
+def _defined(member: Member, found: list[Problem]) -> Member:
+    """The member without indicators of which this catalogue has no definition: nothing could say what they mean."""
+    from safercities.indicators.catalogue import catalogue
+
+    codes = set(member.published.table.column("indicator").to_pylist())
+    if not (unknown := sorted(codes - catalogue().keys())):
+        return member
+    for code in unknown:
+        rows, where = len(member.published.where(indicator=code)), f"sources.{member.name}"
+        found.append(problem("federation-indicator", column=where, rows=rows, source=member.name, indicator=code))
+    known = sorted(codes - set(unknown))
+    kept = {name: getattr(member, name).where(indicator=known) for name in ("published", "rows")}
+    return replace(member, **kept)
 
 
 def _in_units(member: Member, found: list[Problem]) -> Estimates:

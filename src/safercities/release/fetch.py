@@ -8,7 +8,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -137,7 +137,7 @@ def _asked(name: str, url: str, out: IO[bytes], until: float) -> str | None:
     """Ask one address: None where the archive came, else the address that it leads to."""
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with closing(_connected(name, url)) as connection:
+    with closing(_connected(name, url, until)) as connection:
         connection.request("GET", path, headers=_HEADERS)
         with connection.getresponse() as answer:
             if answer.status in (301, 302, 303, 307, 308):
@@ -178,7 +178,7 @@ def _redirected(name: str, url: str, location: str) -> str:
     return there
 
 
-def _connected(name: str, url: str) -> HTTPConnection:
+def _connected(name: str, url: str, until: float) -> HTTPConnection:
     """A connection to an address that was looked up once and checked: no second look-up can give another one."""
     import http.client
     import ssl
@@ -190,7 +190,7 @@ def _connected(name: str, url: str) -> HTTPConnection:
     for *_, address in found:
         _check_address(name, host, str(address[0]))
     connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
-    plain = socket.create_connection((str(found[0][4][0]), port), timeout=PATIENCE)
+    plain = _first_open([str(address[0]) for *_, address in found], port, until)
     if secure:
         try:
             connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
@@ -200,6 +200,27 @@ def _connected(name: str, url: str) -> HTTPConnection:
     else:
         connection.sock = plain
     return connection
+
+
+def _first_open(addresses: Sequence[str], port: int, until: float) -> socket.socket:
+    """A connection to the first of the addresses, all of them checked, that answers; a network may lack IPv6.
+
+    Raises
+    ------
+    OSError
+        Of the last one, where none answers.
+    """
+    import time
+
+    failed = OSError(f"it takes longer than {MAX_SECONDS:.0f} seconds")
+    for address in dict.fromkeys(addresses):
+        if time.monotonic() > until:  # whoever names many addresses cannot hold us up for ever
+            break
+        try:
+            return socket.create_connection((address, port), timeout=PATIENCE)
+        except OSError as error:
+            failed = error
+    raise failed
 
 
 def _check_address(name: str, host: str, address: str) -> None:
@@ -283,7 +304,7 @@ def _unpack(path: Path, folder: Path, name: str) -> None:
                 target.mkdir(exist_ok=True)
                 with archive.open(item) as stream, (target / file).open("xb") as out:
                     room -= _unpacked(stream, out, min(room, FILES[file]), f"{name}/{item.filename[:80]}")
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OverflowError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OverflowError, ValueError, OSError) as error:
         raise SafercitiesError(problem("archive-broken", file=path.name, message=str(error))) from None
 
 

@@ -181,16 +181,24 @@ class Ledger:
         return canonical.dumps({"format": FORMAT, "root": self.root.hex(), "statements": said})
 
 
-def read_ledger(data: bytes, *, file: str = FILE) -> Ledger:
+def read_ledger(data: bytes, *, file: str = FILE, identity: str | None = None) -> Ledger:
     """Read `keys.json`, and check every signature and the chain of statements.
+
+    Parameters
+    ----------
+    identity
+        Fingerprint that the root key must have. It is compared first: of somebody else's statements none is checked.
 
     Raises
     ------
     SafercitiesError
-        If it is no canonical JSON of the format, a signature is wrong, or statements are missing, changed or absurd.
+        If it is no canonical JSON of the format, another root key's, a signature is wrong, or statements are missing,
+        changed or absurd.
     """
     parsed = parse(_File, canonical.loads(data, file=file, limit=MAX_BYTES), file=file)
     root = bytes.fromhex(parsed.root)
+    if identity is not None and fingerprint(root) != identity:
+        raise SafercitiesError(problem("release-identity", file=file, found=fingerprint(root), wanted=identity))
     for each in parsed.statements:
         if not signature_holds(root, bytes.fromhex(each.signature), each.signed):
             raise SafercitiesError(problem("keys-signature", file=file, number=each.number))

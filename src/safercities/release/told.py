@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from safercities.model.periods import Period
 from safercities.release.member import Member
 
 _FEW = 12
+#: Characters of names on one line: what stands around them must fit into the 2 000 of a manifest's texts.
+_ROOM = 1_500
 
 
 def told(
@@ -111,7 +114,17 @@ def _texts(members: Sequence[Member]) -> Iterator[Problem]:
 
 
 def listed(names: Collection[str]) -> str:
-    """Names on one line, not too many."""
-    shown = list(names)
-    more = f" and {len(shown) - _FEW} more" if len(shown) > _FEW else ""
-    return ", ".join(shown[:_FEW]) + more
+    """Names on one line, neither too many nor too long together.
+
+    Examples
+    --------
+    >>> listed(["Anland", "Bevera"])
+    'Anland, Bevera'
+    >>> listed([letter * 800 for letter in "abc"]).replace("a" * 800, "a…a")
+    'a…a and 2 more'
+    """
+    shown = [one if len(one) <= _ROOM else f"{one[: _ROOM - 1]}…" for one in islice(names, _FEW)]
+    while len(", ".join(shown)) > _ROOM:
+        shown.pop()
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return ", ".join(shown) + more

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
@@ -141,9 +140,7 @@ def open_release(source: Path, *, identity: str | None = None) -> Opened:
 def _seal(files: bundle.Bundle, source: Path, identity: str | None) -> Verified:
     """The manifest, once the root key vouches for the signing key and the signing key for the manifest."""
     name = files.name
-    ledger = read_ledger(files.read(keys.FILE, keys.MAX_BYTES), file=f"{name}/{keys.FILE}")
-    if identity is not None and ledger.identity != identity:
-        raise SafercitiesError(problem("release-identity", file=name, found=ledger.identity, wanted=identity))
+    ledger = read_ledger(files.read(keys.FILE, keys.MAX_BYTES), file=f"{name}/{keys.FILE}", identity=identity)
     data = files.read(manifest.FILE, manifest.MAX_BYTES)
     signature = files.read(manifest.SIGNATURE, manifest.FILES[manifest.SIGNATURE])
     signed = manifest.signed_bytes(data)
@@ -197,17 +194,14 @@ def _check_data(data: bytes, estimates: Estimates, name: str) -> None:
     """`data.csv` holds the same estimates, in the same order."""
     from safercities.release.sdmx_data import read_data
 
-    with tempfile.TemporaryDirectory(prefix="safercities-") as folder:  # the bytes that were verified, not the file
-        copy = Path(folder) / "data.csv"
-        copy.write_bytes(data)
-        read = read_data(copy)
-    ours = estimates.table
+    file, ours = f"{name}/data.csv", estimates.table
+    read = read_data(data, file)
     if read.column_names != ours.column_names or read.num_rows != ours.num_rows:
         differs = ["the number of rows or columns"]
     else:
         differs = [column for column in ours.column_names if not read.column(column).equals(ours.column(column))]
     if differs:
-        file, message = f"{name}/data.csv", f"{differs[0]} differs"
+        message = f"{differs[0]} differs"
         raise SafercitiesError(problem("release-disagrees", file=file, other=table.FILE, message=message))
 
 

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 from safercities.model.errors import SafercitiesError, problem
 from safercities.model.estimates import TOTAL, UNKNOWN, Estimates
 from safercities.model.places import Place
-from safercities.release.chain import doubted, latest, read_chain
+from safercities.release.chain import open_chain
 from safercities.release.sdmx_meaning import Meaning, read_structure
-from safercities.release.verify import Opened, open_release
+from safercities.release.verify import Opened
 
 if TYPE_CHECKING:
     from safercities.collect.records import DimensionInfo
@@ -81,12 +81,9 @@ def read_shelf(folder: Path) -> Shelf:
     SafercitiesError
         If there is none, one does not hold, or one in force was signed by a key that is distrusted.
     """
-    chain = read_chain(folder)
-    if not chain:
+    opened = open_chain(folder)
+    if not opened:
         raise SafercitiesError(problem("review-no-release", file=str(folder)))
-    for each in doubted(chain):
-        raise SafercitiesError(problem("chain-doubted", file=each.path.name, number=each.number))
-    opened = [open_release(each.path, identity=each.identity) for each in latest(chain)]
     meanings = [read_structure(one.files[STRUCTURE], f"{one.verified.path.name}/{STRUCTURE}") for one in opened]
     estimates = last_of_each([one.estimates for one in opened])
     return Shelf(
