@@ -187,9 +187,19 @@ def test_undeclared_files_of_other_bytes_are_taken_for_other_cases(tmp_path: Pat
     assert rules(published(tmp_path), tmp_path) is None
 
 
-def test_other_ids_are_other_cases(tmp_path: Path) -> None:
+def test_cases_said_to_be_the_same_under_other_ids_are_refused(tmp_path: Path) -> None:
+    """One file writes 7 and the other 007: published apart, each would tell of the other."""
     city(tmp_path, "rounding", robberies(), robberies(ids="B"), rules='same_cases = [["police", "health"]]\n')
-    assert rules(published(tmp_path), tmp_path) is None
+    with pytest.raises(SafercitiesError) as caught:
+        published(tmp_path)
+    assert code(caught) == {"publish-same-cases-none"}
+
+
+def test_a_copy_with_other_ends_of_lines_is_found(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_bytes(b"id,day\n1,2024-01-01\n")
+    second.write_bytes(b"id,day\r\n1,2024-01-01\r\n\r\n")
+    assert sisters._of_lines(first) == sisters._of_lines(second)
 
 
 PARTLY = {

@@ -6,10 +6,12 @@ import re
 from collections import Counter
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import mini_survey
@@ -114,6 +116,25 @@ def test_many_points_of_one_walk_are_those_of_one_walker(tmp_path: Path) -> None
     walks: Points = {**MANY, **{("X", 0.5, 0.5, 20 + n): 3 for n in range(10)}}
     observatory(tmp_path / "many", walks)
     assert shown(published(tmp_path / "many").estimates) == {"_T": 120, "F": 60, "M": 30, "X": 30}
+
+
+def test_two_walkers_cannot_tell_each_other(tmp_path: Path) -> None:
+    """Their points together follow from the others': who walked one of two walks would know the other."""
+    observatory(tmp_path, {**MANY, ("X", 0.5, 0.5, 20): 24, ("Y", 0.5, 0.5, 21): 20})
+    found = shown(published(tmp_path).estimates)
+    assert found["_T"] == 134
+    assert found.get("F") is None or found.get("M") is None
+
+
+def test_without_walks_the_points_of_a_day_by_people_alike_are_one_walk(tmp_path: Path) -> None:
+    source = SimpleNamespace(
+        dimensions={"auditor": SimpleNamespace(of="person")},
+        table=pa.table({"auditor": ["F", "F", "M", "F"], "day": pa.array([DAY, DAY, DAY, date(2025, 3, 2)])}),
+    )
+    with patch.object(audited, "days_of", lambda table: table.column("day").to_numpy()):
+        walks = audited._walks(source, np.ones(4, dtype=bool))  # type: ignore[arg-type]
+    assert walks[0] == walks[1]
+    assert len(set(walks.tolist())) == 3
 
 
 def test_points_by_place_alone_are_protected_as_well(tmp_path: Path) -> None:

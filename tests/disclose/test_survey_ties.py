@@ -16,6 +16,7 @@ from safercities.disclose.survey_groups import definitions
 from safercities.disclose.survey_ranges import insides
 from safercities.disclose.survey_rows import read
 from safercities.disclose.surveys import protect_survey
+from safercities.indicators.catalogue import indicator
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
 
@@ -125,3 +126,15 @@ def test_the_public_attack_finds_shown_domains_that_are_told_exactly():
     rules = {"method": "suppression", "minimum_count": 5}
     _, openings = attack_surveys(Published("one", open_rows, rules, [Place("A", "A", "city")], "A"), None)
     assert ("fear, F, A, 2025: cases", 14, 14) in {(one.what, one.lower, one.upper) for one in openings}
+
+
+def test_an_indicator_of_our_own_has_ties_as_its_definition_says():
+    """Who is told of by the definitions that are given, not by those of the catalogue alone."""
+    known = {f"our.{code}": indicator(code) for code in ("surveyed.robbery", "surveyed.robbery.reported")}
+    given = [row | {"indicator": f"our.{row['indicator']}"} for row in _robbed_and_told(ROBBED, TOLD)]
+    domains = read(Estimates.from_rows(given), 5).domains
+    n = np.array([900, 460, 440, 119, 70, 49])
+    assert insides(domains, n, definitions()) == []
+    assert len(insides(domains, n, definitions(known))) > 0
+    alone, tied = (protect_survey(Estimates.from_rows(given), 5, indicators=one) for one in ({}, known))
+    assert len(tied.reasons) > len(alone.reasons)

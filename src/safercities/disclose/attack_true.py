@@ -121,5 +121,5 @@ def _empty(facts: Knowledge, size: int, groups: Sequence[tuple[str, Ints]]) -> l
         return []
     targets = sums([columns + size for _, columns in groups], 2 * size)
     found = Prover(facts, targets, np.ones(len(groups), dtype=np.int64)).openings()
-    sure = [one for one in found if one.lower == one.upper == 0]
+    sure = [one for one in found if one.upper <= 0]
     return [Opening("group", groups[one.target][0], 0, 0, 1, ()) for one in sure]

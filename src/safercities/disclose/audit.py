@@ -92,8 +92,11 @@ def _shorter(k: Knowledge) -> Knowledge:
 
     exact = k.lower == k.upper
     at, others = np.flatnonzero(exact), np.flatnonzero(~exact)
-    rows, times = remainders(k.matrix[at])
-    sums = times @ k.lower[at]
+    rows, times = remainders(k.matrix[at], empty=True)
+    sums, left = times @ k.lower[at], np.diff(rows.indptr) > 0
+    if (np.abs(sums[~left]) > TOLERANCE).any():  # parts that do not add up to their total
+        raise Infeasible
+    rows, sums = rows[np.flatnonzero(left)], sums[left]
     return replace(
         k,
         matrix=sp.vstack([rows, k.matrix[others]], format="csr"),

@@ -16,6 +16,7 @@ from safercities.disclose.counts import Ints, least, suppressed
 from safercities.disclose.family import Family, Table
 from safercities.disclose.knowledge import Knowledge
 from safercities.disclose.plan import PlannedPeriod, PlannedTable
+from safercities.disclose.remainder import refinements
 from safercities.disclose.room import Room
 from safercities.disclose.solver import Mask
 from safercities.disclose.spec import PublishSpec
@@ -55,6 +56,8 @@ class Audited:
         Of the family.
     counts
         By indicator: points that have a score, on the leaves kept.
+    walks
+        Of each point: its leaf among those kept, and the number of its walk.
     few
         Cells that rest on fewer walks than their least count, and tell walks apart by who walked; shape (cells,).
     """
@@ -64,6 +67,7 @@ class Audited:
     kept: Ints
     tables: tuple[PlannedTable, ...]
     counts: Mapping[str, Ints]
+    walks: tuple[Ints, Ints]
     few: Mask
 
     def cells(self, estimates: Estimates) -> Iterator[tuple[int, int]]:
@@ -181,31 +185,70 @@ def audited(
         if isinstance(numerator, Ratings):
             there = np.isfinite(point_scores(source, numerator)[0])[inside]
             scored[code] = np.bincount(leaf[there], minlength=size)[kept]
-    return Audited(base, family, kept, tables, scored, _few(family, tables, source, inside, leaf, kept))
+    walks = np.searchsorted(kept, leaf), _walks(source, inside)
+    return Audited(base, family, kept, tables, scored, walks, _few(family, tables, _persons(source), walks))
 
 
-def _few(
-    family: Family, tables: Sequence[PlannedTable], source: AuditsSource, inside: Mask, leaf: Ints, kept: Ints
-) -> Mask:
+def _persons(source: AuditsSource) -> set[str]:
+    """Dimensions that say something of those who walked."""
+    return {name for name, info in source.dimensions.items() if info.of == "person"}
+
+
+def _walks(source: AuditsSource, inside: Mask) -> Ints:
+    """The number of each point's walk; where walks have no names, all of one day and of people alike are one."""
+    if "walk" in source.table.column_names:
+        names = ["walk"]
+    else:
+        names = sorted(_persons(source) & set(source.table.column_names))
+    along = [source.table.column(name).to_numpy(zero_copy_only=False)[inside].astype(str) for name in names]
+    if "walk" not in names:
+        along.append(days_of(source.table)[inside].astype(str))
+    found = np.zeros(int(inside.sum()), dtype=np.int64)
+    for one in along:
+        number = np.unique(one, return_inverse=True)[1].reshape(-1)
+        found = np.unique(found * (number.max(initial=0) + 1) + number, return_inverse=True)[1].reshape(-1)
+    return found
+
+
+def _few(family: Family, tables: Sequence[PlannedTable], persons: set[str], walks: tuple[Ints, Ints]) -> Mask:
     """Cells of tables about persons that rest on fewer walks than their least count."""
     few = np.zeros(family.cells, dtype=bool)
-    persons = {name for name, info in source.dimensions.items() if info.of == "person"}
-    if "walk" not in source.table.column_names:
-        return few
-    named = source.table.column("walk").to_numpy(zero_copy_only=False)[inside].astype(str)
-    walks = np.unique(named, return_inverse=True)[1].reshape(-1)
-    position = np.full(int(leaf.max(initial=-1)) + 1, -1, dtype=np.int64)
-    position[kept[kept < len(position)]] = np.flatnonzero(kept < len(position))
     for number, one in enumerate(tables):
-        if persons.isdisjoint(one.dimensions):
-            continue
-        at = family.tables[number].of[position[leaf]]
-        cell = np.where(at >= 0, family.at[number][np.maximum(at, 0)], -1)
-        pairs = np.unique(np.stack([cell, walks])[:, cell >= 0], axis=1)
-        several = np.bincount(pairs[0], minlength=family.cells)
-        mine = family.at[number][family.at[number] >= 0]
-        few[mine] |= several[mine] < one.minimum
+        if not persons.isdisjoint(one.dimensions):
+            mine = family.at[number] >= 0
+            several = _several(family.tables[number].of[walks[0]], walks[1], family.tables[number].size)
+            few[family.at[number][mine]] |= several[mine] < one.minimum
     return few
+
+
+def _several(cell: Ints, walk: Ints, size: int) -> Ints:
+    """How many walks there are in each cell, shape (size,); −1: in none."""
+    pairs = np.unique(np.stack([cell, walk])[:, cell >= 0], axis=1)
+    return np.bincount(pairs[0], minlength=size)
+
+
+def _alone(work: Audited, closed: Mask) -> Ints:
+    """Cells to be withheld as well, because those withheld beside them rest on too few walks together.
+
+    What is withheld of a published total is known in all: who walked in one of two knows her own points, and so the
+    other's.
+    """
+    found = []
+    for (whole, parts), into in refinements(work.family).items():
+        table, least_walks = work.family.tables[parts], work.tables[parts].minimum
+        if work.few[work.family.at[parts]].sum() == 0:
+            continue
+        above = np.where(into >= 0, work.family.at[whole][np.maximum(into, 0)], -1)
+        hidden = closed[work.family.at[parts]] & (above >= 0) & ~closed[np.maximum(above, 0)]
+        at, walk = table.of[work.walks[0]], work.walks[1]
+        inside = (at >= 0) & hidden[np.maximum(at, 0)]
+        together = _several(np.where(inside, into[np.maximum(at, 0)], -1), walk, work.family.tables[whole].size)
+        sizes = _several(at, walk, table.size)
+        for one in np.unique(into[hidden]).tolist():
+            others = np.flatnonzero((into == one) & ~hidden & (work.family.at[parts] >= 0))
+            if together[one] < least_walks and len(others):
+                found.append(work.family.at[parts][others[np.argmin(sizes[others])]])
+    return np.array(found, dtype=np.int64)
 
 
 def _closed(work: Audited, spec: PublishSpec) -> Mask:
@@ -222,6 +265,7 @@ def _closed(work: Audited, spec: PublishSpec) -> Mask:
             insiders = insiders_of(counts, singletons=spec.singletons) if spec.insider else []
             published, _ = suppressed(_room(work, counts), work.family, counts, k, spec, closed, insiders, cost)
             closed |= ~published
+        closed[_alone(work, closed)] = True
         if (closed == before).all():
             break
     return closed

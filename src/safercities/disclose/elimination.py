@@ -9,6 +9,7 @@ import numpy as np
 from safercities.disclose.knowledge import Ints
 from safercities.disclose.remainder import Rest, remainders
 from safercities.disclose.solver import Floats, Mask
+from safercities.model.errors import SafercitiesError, problem
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -129,6 +130,8 @@ def still(facts: csr_array, number: int, rng: np.random.Generator) -> Floats:
         for column in changes.T:
             fit = lsmr(across, column, atol=1e-12, btol=1e-12, maxiter=20 * max(facts.shape))[0]
             column -= across @ fit
+        if np.abs(rows @ changes).max(initial=0) > STILL / 10:  # nothing could be told from such changes
+            raise SafercitiesError(problem("attack-unsolved", status="no change leaves the facts as they are"))
     return changes
 
 

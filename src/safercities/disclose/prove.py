@@ -192,7 +192,7 @@ class Prover:
     def _anybody(self) -> list[Opening]:
         if not self.targets.shape[0]:
             return []
-        if self.large and self.cells is not None:
+        if self.large and not self.whole and self.cells is not None:
             certain = self._moves(self.cells)
             if self.exact:
                 self._rounds(self.knowledge, None, {one.target for one in certain})

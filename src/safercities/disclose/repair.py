@@ -191,6 +191,8 @@ def _some(
         place = {int(leaf): at for at, leaf in enumerate(some)}
         fewer = [replace(need, fixed=tuple(place[one] for one in need.fixed)) for need in needs]
         with suppress(Infeasible):
+            if not len(some):
+                raise Infeasible
             other = truth.astype(float)
             other[some] = cheapest(matrix[:, some].tocsr(), published, cost, truth[some], part, fewer)
             return other

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from safercities.model.periods import Period
 Ints = NDArray[np.int64]
 Names = NDArray[np.object_]
 _FILE = "observatory.toml"
+#: Files of text, which programs write again with other ends of lines.
+_LINES = {".csv", ".tsv", ".txt", ".json", ".geojson"}
 
 
 class Sisters:
@@ -79,7 +82,7 @@ class Sisters:
 
     def _seal(self, name: str) -> str:
         with opened(self.specs[name].file, self.folder) as source:
-            return files.sha256(source.path)
+            return _of_lines(source.path) if source.path.suffix.lower() in _LINES else files.sha256(source.path)
 
     def _one_table(self, one: str, other: str) -> bool:
         """Whether two sources of the same bytes read the same table of it: a workbook may have several."""
@@ -114,8 +117,9 @@ class Sisters:
         Raises
         ------
         SafercitiesError
-            If they share some cases only, share them in another period, or are no sources of counts (but surveys that
-            have no answer in common); or if it cannot be seen: then nothing can be proved of them together.
+            If they share some cases only, share them in an overlapping period, are declared to and share none, or are
+            no sources of counts (but surveys that have no answer in common); or if it cannot be seen: then nothing can
+            be proved of them together.
         """
         mates, found, wrong = self.of(part.source), [part.source], dict[Problem, None]()
         for other, period in dict.fromkeys(others):
@@ -129,6 +133,9 @@ class Sisters:
                 wrong[problem("publish-same-cases-unnamed", file=_FILE, **(said | {"source": error.args[0]}))] = None
                 continue
             shared = len(np.intersect1d(one, two))
+            if not shared and len(one) and len(two) and not by_row and self._said(part.source, other):
+                wrong[problem("publish-same-cases-none", file=_FILE, **said)] = None
+                continue
             whole = shared == len(one) == len(two)
             if shared and not (whole and period == part.period and kinds[part.source] == kinds[other] == "incidents"):
                 wrong[problem("publish-same-cases-partly", file=_FILE, **said)] = None
@@ -137,6 +144,10 @@ class Sisters:
         if wrong:
             raise SafercitiesError(list(wrong))
         return tuple(name for name in self.specs if name in found)
+
+    def _said(self, one: str, other: str) -> bool:
+        """Whether it is declared of just these two that they hold the same cases."""
+        return any(one in group and other in group for group in self.declared)
 
     def _asked_apart(self, one: str, other: str) -> bool:
         """Whether two are surveys that have no answer in common: then they are as two indicators of one survey."""
@@ -207,6 +218,16 @@ class Sisters:
         position = {row: at for at, row in enumerate(rows.tolist())}
         kept = [position[row] for row in source.table.column("row").to_pylist()]
         return np.asarray(self.names(source.name, by_row)[np.array(kept, dtype=np.int64)])
+
+
+def _of_lines(path: Path) -> str:
+    """A hash of the lines of a file, whatever ends them."""
+    found = sha256()
+    with path.open("rb") as lines:
+        for line in lines:
+            if text := line.strip():
+                found.update(text + b"\n")
+    return found.hexdigest()
 
 
 def join(one: CountsSource, other: CountsSource, at: Ints, period: Period) -> CountsSource:

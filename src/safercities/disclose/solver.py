@@ -87,7 +87,7 @@ class Program:
         import highspy
 
         self._columns = np.arange(matrix.shape[1], dtype=np.int32)
-        self._whole = whole
+        self._whole, self._interior = whole, interior
         self._highs: Any = highspy.Highs()
         options: dict[str, Any] = {
             "output_flag": False,
@@ -119,6 +119,8 @@ class Program:
         self._highs.changeColsCost(len(self._columns), self._columns, np.asarray(cost, dtype=float))
         self._highs.run()
         status = self._highs.getModelStatus()
+        if self._interior and status == highspy.HighsModelStatus.kUnknown:  # the simplex method knows more often
+            status = self._by_simplex()
         if status == highspy.HighsModelStatus.kInfeasible:
             raise Infeasible
         if status != highspy.HighsModelStatus.kOptimal:
@@ -128,6 +130,13 @@ class Program:
         info = self._highs.getInfo()
         value = info.mip_dual_bound if self._whole else info.objective_function_value
         return Solution(np.array(found.col_value), float(value), np.array(found.row_dual))
+
+    def _by_simplex(self) -> object:
+        """Ask once more by the other method."""
+        self._highs.setOptionValue("solver", "simplex")
+        self._highs.run()
+        self._highs.setOptionValue("solver", "ipm")
+        return self._highs.getModelStatus()
 
     def limit(self, least: Floats, most: Floats) -> None:
         """Other bounds of all columns."""

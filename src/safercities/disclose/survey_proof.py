@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from safercities.disclose.survey_attack import EXACT, Seen, System, constraints,
 from safercities.disclose.survey_boxes import Boxes, Made
 from safercities.disclose.survey_leaves import Leaves
 from safercities.model.errors import SafercitiesError, problem
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -106,7 +109,7 @@ class Proof:
         self.values: list[Floats] = []
         self.last: int | None = None
         self.boxes: Made = {}
-        self._programs: dict[tuple[bytes, bytes], Program] = {}
+        self._made: dict[tuple[bytes, bytes], tuple[sparse.csr_array, Floats]] = {}
         self.add(np.rint(self._truth() if cells is None else cells))
 
     def add(self, world: Floats) -> bool:
@@ -125,16 +128,19 @@ class Proof:
         self.values.pop()
 
     def boxed(self, seen: Seen) -> Program:
-        """All that adds up, and then x and y of every domain as unknowns of their own: the boxes are their bounds.
+        """All that adds up, and then x and y of every domain as unknowns of their own: the boxes are their bounds."""
+        matrix, to = self._sums(seen)
+        most = np.full(matrix.shape[1], float(seen.n_high.max(initial=1)))
+        return Program(matrix, to, to, np.zeros(matrix.shape[1]), most)
 
-        One program serves whatever is shown, and starts where it was asked last.
-        """
+    def _sums(self, seen: Seen) -> tuple[sparse.csr_array, Floats]:
+        """Sums that are known whatever else is shown, made once for the same known numbers of respondents."""
         from scipy import sparse
 
         fixed, domains = np.flatnonzero(seen.n_low == seen.n_high), self.both.shape[0]
         key = fixed.tobytes(), seen.n_low[fixed].tobytes()
-        if key in self._programs:
-            return self._programs[key]
+        if key in self._made:
+            return self._made[key]
         same, sums = self.sample.leaves.same.astype(float), self.sample.leaves.sums.astype(float)
         known = sparse.hstack([sums[fixed], sums[fixed]])
         none = np.zeros(2 * same.shape[0])
@@ -142,9 +148,8 @@ class Proof:
         own = sparse.vstack([sparse.csr_array((cells.shape[0] - domains, domains)), -sparse.eye_array(domains)])
         to = np.concatenate([none, seen.n_low[fixed], np.zeros(domains)])
         matrix = sparse.hstack([cells, own]).tocsr()
-        most = np.full(matrix.shape[1], np.inf)  # until boxes are put around the truth
-        self._programs[key] = Program(matrix, to, to, np.zeros(matrix.shape[1]), most)
-        return self._programs[key]
+        self._made[key] = matrix, to
+        return self._made[key]
 
     def _truth(self) -> Floats:
         """Numbers of the cells that give the true ones, or the rows are not of one sample."""
@@ -334,7 +339,7 @@ class _Search:
         return good
 
     def _fits(self, values: Floats) -> Mask:
-        """Worlds that agree with all that is seen (as in `survey_attack.constraints`) and with what an insider knows."""
+        """Worlds that agree with all that is seen (as in `survey_attack.constraints`), and with an insider."""
         seen, size = self.seen, len(self.sample.x)
         x, y, n = (values[at * size : (at + 1) * size].T for at in range(3))
         x_high = np.where(seen.cases, seen.n_high if seen.x_high is None else seen.x_high, 0)
