@@ -162,7 +162,9 @@ class View:
         self.withheld = (status[rows] == "N") | ~np.isfinite(table.value[rows])
         self.rounded = status[rows] == "F"
         self.counted = table.kind[rows] != "number"
-        self.units = units(table, rows, width, self.total)
+        known, secret = units(table, rows, width, self.total), units(table, rows, width, np.zeros_like(self.total))
+        # what has no unit as a total was rounded as something else; what has none at all is taken for exact
+        self.unit = np.nan_to_num(np.where(np.isnan(known.value), secret.value, known.value))
 
     def seen(self, name: str, *, worst: bool) -> Seen:
         """What follows for each domain from its own row; `worst`: of a sample that weighs itself."""
@@ -188,7 +190,7 @@ class View:
     def _by_share(self, at: int, given: _Told) -> None:
         """Bounds of the share, and respondents that it and its standard error leave possible."""
         row, per = int(self.rows[at]), float(self.table.per[self.rows[at]])
-        value, half = self.table.value[row] / per, self.units.value[at] / per / 2 if self.rounded[at] else 0.0
+        value, half = self.table.value[row] / per, self.unit[at] / per / 2 if self.rounded[at] else 0.0
         half = max(half, FULL_PRECISION * abs(value))
         share = given.share_low[at], given.share_high[at] = value - half, value + half
         se = self.table.se[row] / per
