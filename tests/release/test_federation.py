@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping
@@ -205,7 +206,9 @@ def test_what_a_city_withheld_is_nowhere_in_the_country(country: Path, city: Mad
     written = b"".join(path.read_bytes() for path in folder.iterdir() if path.suffix != ".xlsx")
     with zipfile.ZipFile(folder / "tables.xlsx") as book:
         written += b"".join(book.read(name) for name in book.namelist())
-    assert not [text for text in (b"31337", b"8663", b"6267.4") if text in written]
+    assert not [text for text in (b"31337", b"6267.4") if text in written]
+    # four digits in a row meet by chance in hashes and signatures, but not as a number by itself
+    assert not re.findall(rb"(?<![0-9A-Za-z+/])8663(?![0-9A-Za-z+/])", written)
 
 
 def test_below_the_gate_there_is_no_number(country: Path, city: Made) -> None:
