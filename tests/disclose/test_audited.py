@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -209,3 +210,22 @@ def test_the_attack_from_outside_takes_points_for_counts_and_no_points_for_no_se
     assert found(points(33), points(3, sex="F"), points(30, sex="M")) == [("small", 3, 3)]
     assert found(points(40), points(20, "W1"), points(20, "W2")) == []
     assert found(points(40), points(20, "W1"), points(18, "W2"), points(None, "_U.ward")) == [("withheld", 2, 2)]
+
+
+def test_the_gate_counts_walks_as_well(tmp_path: Path) -> None:
+    """What is withheld may be wide enough in points, and still rest on two walks."""
+    observatory(tmp_path, {**MANY, ("X", 0.5, 0.5, 20): 24, ("Y", 0.5, 0.5, 21): 20})
+    blind = patch.object(audited, "_closed", _without_walks(audited._closed))
+    with blind, pytest.raises(SafercitiesError) as caught:
+        published(tmp_path)
+    assert {one.code for one in caught.value.problems if one.severity == "error"} == {"publish-gate"}
+
+
+def _without_walks(closed: Callable[..., Any]) -> Callable[..., Any]:
+    """The choice of what to withhold, without its rule of walks."""
+
+    def chosen(work: audited.Audited, spec: Any) -> Any:
+        with patch.object(audited, "_alone", lambda *of: np.zeros(0, dtype=np.int64)):
+            return closed(work, spec)
+
+    return chosen

@@ -143,7 +143,7 @@ def test_limits_by_the_cells_are_never_narrower_than_those_by_the_leaves(
 def test_room_is_left_of_every_published_cell(case: tuple[Family, np.ndarray, np.ndarray], least: int) -> None:
     family, counts, wanted = case
     total, published = family.counts(counts), np.zeros(family.cells, dtype=bool)
-    rest = Rest(family, total, np.full(family.cells, least)).anew()
+    rest = Rest(family, total, np.full(family.cells, least))
     for cell in np.flatnonzero(wanted).tolist():
         if rest.allows(cell):
             rest.publish(cell)

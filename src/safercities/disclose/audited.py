@@ -272,8 +272,8 @@ def _closed(work: Audited, spec: PublishSpec) -> Mask:
 
 
 def _check(work: Audited, closed: Mask, spec: PublishSpec) -> None:
-    """The gate: the points of each indicator are attacked with all that is published of it."""
-    k, wrong = least(work.family), 0
+    """The gate: the points of each indicator are attacked with all that is published of it, and walks are counted."""
+    k, wrong = least(work.family), len(_alone(work, closed))
     own = work.few.copy()
     for counts in work.counts.values():
         own |= work.family.counts(counts) < work.family.minimum

@@ -90,7 +90,8 @@ def _taken(matrix: csr_array, taken: Ints, forced: int, columns: int, rest: Rest
     first = matrix.shape[0] - len(taken)
     work = _Residues(matrix, columns + _PROBES + 1, first, seed)
     published = []
-    rest = rest.anew() if rest else None
+    if rest:
+        rest.begin()
     for position, cell in enumerate(taken.tolist()):
         if rest and position >= forced and not rest.allows(cell):
             continue
@@ -125,12 +126,12 @@ def still(facts: csr_array, number: int, rng: np.random.Generator) -> Floats:
     changes = rng.normal(size=(facts.shape[1], number))
     if facts.shape[0]:
         rows = remainders(facts)[0]
-        size = np.sqrt(np.diff(rows.indptr))
+        size = np.sqrt(rows.power(2).sum(axis=1))
         across: Any = (rows.T / size[None, :]).tocsr()  # better conditioned, and so much quicker
         for column in changes.T:
             fit = lsmr(across, column, atol=1e-12, btol=1e-12, maxiter=20 * max(facts.shape))[0]
             column -= across @ fit
-        if np.abs(rows @ changes).max(initial=0) > STILL / 10:  # nothing could be told from such changes
+        if np.abs(across.T @ changes).max(initial=0) > STILL / 10:  # nothing could be told from such changes
             raise SafercitiesError(problem("attack-unsolved", status="no change leaves the facts as they are"))
     return changes
 

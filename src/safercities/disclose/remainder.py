@@ -55,7 +55,6 @@ def remainders(rows: csr_array, *, empty: bool = False) -> tuple[csr_array, csr_
     taken = np.concatenate([np.zeros(0, dtype=np.int64), *less])
     times = sp.csr_array(sp.eye_array(number) - sp.csr_array((np.ones(len(at)), (at, taken)), shape=(number, number)))
     found = sp.csr_array(times @ rows)
-    found.data = np.round(found.data, 9)
     found.eliminate_zeros()
     if empty:
         return found, times
@@ -139,17 +138,14 @@ class Rest:
 
     def __init__(self, family: Family, total: Ints, least: Ints) -> None:
         self._family, self._total, self._least = family, total, least
-        wholes, parts = self._groups
-        self._left = total[wholes].astype(np.int64)
-        self._parts = np.diff(parts.tocsc().indptr)
-        self._published = np.zeros(len(total), dtype=bool)
+        self.begin()
 
-    def anew(self) -> Rest:
-        """The same with nothing published."""
-        other = Rest.__new__(Rest)
-        other.__dict__.update(_groups=self._groups, _own=self._own)
-        other.__init__(self._family, self._total, self._least)  # type: ignore[misc]
-        return other
+    def begin(self) -> None:
+        """Nothing is published yet, or any more."""
+        wholes, parts = self._groups
+        self._left = self._total[wholes].astype(np.int64)
+        self._parts = np.diff(parts.tocsc().indptr)
+        self._published = np.zeros(len(self._total), dtype=bool)
 
     def allows(self, cell: int) -> bool:
         """Whether enough is left of every published cell if this one is published too."""
