@@ -311,7 +311,7 @@ def test_overlapping_periods_are_refused(tmp_path: Path) -> None:
     assert set(code(caught)) == {"publish-period-overlaps"}
 
 
-def test_a_wave_that_was_published_stays_as_it_was(tmp_path: Path) -> None:
+def test_a_wave_stays_as_it_was_where_one_interview_changed(tmp_path: Path) -> None:
     folder = mini_survey.build(tmp_path / "city")
     toml = folder / "observatory.toml"
     shown = 'indicators = ["sdg.16.1.4"]\nby = []\n'
@@ -323,7 +323,7 @@ def test_a_wave_that_was_published_stays_as_it_was(tmp_path: Path) -> None:
     survey.write_text("\n".join(lines[:-1]) + "\n")  # one interview was withdrawn
     second = published(tmp_path, date(2025, 5, 1), supersedes="2024-1", reason="an interview was withdrawn")
     assert second.estimates.sort().table.equals(first.estimates.sort().table)
-    assert {one.code for one in second.problems} == {"publish-wave-kept"}
+    assert {one.code for one in second.problems} == {"publish-correction-unseen"}
 
 
 # -- the gate ----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from safercities import config, federating, files, measuring
 from safercities.collect.spec import AuditsSpec, IncidentsSpec, SurveySpec
-from safercities.disclose import audited, counts, gate, point_level, sampled, sisters, withhold
+from safercities.disclose import counts, gate, point_level, sampled, sisters, withhold
 from safercities.disclose.plan import Plan, PlannedPeriod, SourceFacts
 from safercities.disclose.plan import plan as plan_release
 from safercities.disclose.rebuild import declared_codes, protected_source, within_covers, without_codes
@@ -23,7 +23,9 @@ from safercities.model.estimates import Estimates
 from safercities.model.periods import Period
 
 if TYPE_CHECKING:
+    from safercities.disclose.corrected import Version
     from safercities.disclose.counts import Guarded
+    from safercities.disclose.journal import Wave
     from safercities.disclose.point_level import PointLevel
     from safercities.indicators.spec import Indicator
     from safercities.measure.counts import CountsSource
@@ -66,6 +68,7 @@ class Protection:
         self.spec, self.progress, self.private = observatory.spec.publish, progress, observatory.folder / PRIVATE
         self.problems: list[Problem] = []
         self.guarded: dict[str, list[Guarded]] = {}
+        self.waves: list[Wave] = []
         self.log: dict[str, Any] = {}
         self.together: dict[tuple[str, Period], tuple[str, ...]] = {}
 
@@ -224,7 +227,7 @@ class Protection:
     def own(self, parts: Sequence[PlannedPeriod]) -> Estimates:
         """Protected estimates of the observatory's own sources, and what is made of them."""
         counted = [one for one in parts if one.kind == "incidents"]
-        self.guarded = {}
+        self.guarded, self.waves = {}, []
         for names in self._groups(counted):
             self.guarded |= self._protect_sources([one for one in counted if one.source in names])
         self._gate()
@@ -343,49 +346,49 @@ class Protection:
     def _protected(self, name: str, shown: Sequence[counts.Ints]) -> CountsSource:
         """A source as protection left it."""
         guarded = self.guarded[name]
-        return protected_source(
-            self._pointed(guarded[0].part), [one.base for one in guarded], shown, self._declared(name)
-        )  # fmt: skip
+        pointed, bases = self._pointed(guarded[0].part), [one.base for one in guarded]
+        return protected_source(pointed, bases, shown, self._declared(name))
 
     def _at_points(self, definition: Indicator, source: CountsSource) -> Estimates:
         kept = [definition] if self.spec.by_point(definition) else []
         period, level = self.observatory.spec.measure.period, self.observatory.spec.measure.level
-        place = self.observatory.place.id
-        return point_level.measure_points(kept, source, self.hierarchy, place, period, level)
+        return point_level.measure_points(kept, source, self.hierarchy, self.observatory.place.id, period, level)
 
     def _sampled(self, parts: Sequence[PlannedPeriod]) -> Iterator[Estimates]:
-        """Protected estimates of surveys and audits; of waves that were published before what was published."""
-        kept = [one for one in parts if one.revision]
-        yield from map(self._kept, kept)
-        fresh = [one for one in parts if one not in kept]
-        for name in dict.fromkeys(one.source for one in fresh):
-            mine = [one for one in fresh if one.source == name]
-            self.progress(f"protect {name}", 0, 1)
-            work = [one for one in self.work if one[1] == name]
-            made = measuring.carry_out(self.observatory, work, sampled.breakdowns(mine))
-            made = sampled.planned(made, mine, self.observatory.hierarchy, self.observatory.place.id)
-            least = sampled.least(made, self.spec, self.definitions)
-            yield self._audits(mine, made, least) if mine[0].kind == "audits" else self._survey(name, made, least)
+        """Protected estimates of surveys and audits; those published before are held against what they were."""
+        for name in dict.fromkeys(one.source for one in parts if not one.revision):
+            yield self._waves([one for one in parts if one.source == name and not one.revision], [])
+        for one in (one for one in parts if one.revision):
+            versions = self.earlier.versions(one.source, one.period)
+            yield self._waves([one], versions) if versions else self._kept(one, "publish-wave-kept")
 
-    def _audits(self, parts: Sequence[PlannedPeriod], made: Estimates, least: counts.Ints) -> Estimates:
-        own = self.observatory
-        where: dict[str, Any] = {"hierarchy": own.hierarchy, "place": own.place.id, "overlaps": own.overlaps}
-        return audited.protect_audits(
-            made, least, parts, own.locate(parts[0].source), self.spec, indicators=self.definitions, **where
-        )
+    def _waves(self, mine: Sequence[PlannedPeriod], versions: Sequence[Version]) -> Estimates:
+        """Periods of one source."""
+        own, name, number = self.observatory, mine[0].source, len(self.chain) + 1
+        self.progress(f"protect {name}", 0, 1)
+        every = measuring.carry_out(own, [one for one in self.work if one[1] == name], sampled.breakdowns(mine))
+        made = sampled.planned(every, mine, own.hierarchy, own.place.id)
+        given = made, sampled.least(made, self.spec, self.definitions)
+        where: dict[str, Any] = {"indicators": self.definitions}
+        found: sampled.Sampled | None
+        if mine[0].kind == "audits":
+            its = mine, own.locate(name)
+            where |= {"hierarchy": own.hierarchy, "place": own.place.id, "overlaps": own.overlaps}
+            found = sampled.protect_audits_again(*given, *its, self.spec, versions, number, **where)
+        else:
+            where |= {"places": own.hierarchy.places}
+            found = sampled.protect_survey_waves(*given, self.spec, versions, number, **where)
+            self.log[name] = {**self.log.get(name, {}), **(found.tally or {})}
+        if found is None:
+            self.waves.append(versions[-1].wave)
+            return self._kept(mine[0], "publish-audits-kept")
+        self.waves += found.waves
+        self.problems += found.problems
+        return found.estimates
 
-    def _survey(self, name: str, made: Estimates, least: counts.Ints) -> Estimates:
-        from safercities.disclose.surveys import protect_survey
-
-        said: dict[str, Any] = {"width": self.spec.width, "places": self.observatory.hierarchy.places}
-        found = protect_survey(made, least, indicators=self.definitions, **said)
-        self.log[name] = found.tally
-        return withhold.without_lone_codes(found.estimates)
-
-    def _kept(self, part: PlannedPeriod) -> Estimates:
+    def _kept(self, part: PlannedPeriod, why: str) -> Estimates:
         """The rows of a wave or of audits as they were published last: two sets would differ by what was corrected."""
-        said: dict[str, Any] = {"source": part.source, "period": str(part.period)}
-        self.problems.append(problem("publish-wave-kept", **said))
+        self.problems.append(problem(why, source=part.source, period=str(part.period)))
         return self.earlier.last(part.source, part.period)
 
 

@@ -206,7 +206,9 @@ class _Run(Protection):
             seal = files.sha256(Path(made) / "estimates.parquet")
         entries = tuple(one.entry() for one in self.everything)
         log = {"withheld": [told for one in self.everything for told in _withheld(one)], "surveys": self.log}
-        journal.write(self.private / JOURNAL, journal.Record(len(self.chain) + 1, seal, entries, log))
+        journal.write(
+            self.private / JOURNAL, journal.Record(len(self.chain) + 1, seal, entries, log, tuple(self.waves))
+        )
         self.progress("write the release", 0, 1)
         folder = write_release(content, self.releases, self.keys)
         self.progress("write the release", 1, 1)

@@ -17,7 +17,7 @@ import pytest
 
 import mini_survey
 import safercities
-from safercities.disclose import audited
+from safercities.disclose import audited, audited_corrected
 from safercities.disclose.attack import Published as Seen
 from safercities.disclose.attack import attack
 from safercities.measure.audits import METHOD
@@ -159,15 +159,60 @@ def test_where_all_is_large_nothing_is_withheld(tmp_path: Path) -> None:
     assert shown(made) == {"_T": 90, "F": 60, "M": 30}
 
 
-def test_audits_that_were_published_stay_as_they_were(tmp_path: Path) -> None:
-    """Another point would be told by the difference of two releases: where it is, and its rating."""
+def again(folder: Path, points: Points, **more: Any) -> Published:
+    observatory(folder, points)
+    said = {"supersedes": "2024-1", "reason": "points were forgotten", "published": date(2025, 5, 1)}
+    return published(folder, **said | more)
+
+
+def free(made: Published) -> dict[tuple[str, ...], tuple[Any, ...]]:
+    """Points and score of each row that is shown."""
+    rows = [row for row in made.estimates.rows() if row["conf_status"] == "F"]
+    return {(row["indicator"], row["place"], row["auditor"]): (row["n"], row["value"], row["se"]) for row in rows}
+
+
+def test_a_point_more_is_not_told_by_the_difference_of_two_releases(tmp_path: Path) -> None:
+    """Neither where it is, nor its rating: rows that it would change are as they were, or withheld."""
     observatory(tmp_path, MANY)
     first = published(tmp_path)
-    observatory(tmp_path, {**MANY, ("F", 0.5, 0.5, 30): 1})
-    more = {"supersedes": "2024-1", "reason": "a point was forgotten", "published": date(2025, 5, 1)}
-    second = published(tmp_path, **more)
-    assert second.estimates.sort().table.equals(first.estimates.sort().table)
-    assert "publish-wave-kept" in {one.code for one in second.problems}
+    second = again(tmp_path, {**MANY, ("F", 0.5, 0.5, 30): 1})
+    assert free(second).items() <= free(first).items()
+    assert len(free(second)) > len(free(first)) // 2
+    assert attack_releases([first.folder, second.folder]).openings == ()
+
+
+def test_many_points_more_are_shown(tmp_path: Path) -> None:
+    observatory(tmp_path, MANY)
+    first = published(tmp_path)
+    second = again(tmp_path, {**MANY, **{("M", 1.5, 1.5, 30 + n): 2 for n in range(10)}})
+    assert shown(first.estimates) == {"_T": 90, "F": 60, "M": 30}
+    assert shown(second.estimates)["_T"] == 110
+    assert shown(second.estimates)["M"] in (50, None)
+    assert attack_releases([first.folder, second.folder]).openings == ()
+    third = again(tmp_path, MANY, supersedes="2024-2", reason="they were of another town")
+    assert shown(third.estimates)["_T"] == 90
+    assert attack_releases([one.folder for one in (first, second, third)]).openings == ()
+
+
+def test_planted_rows_of_few_points_more_shut_the_gate(tmp_path: Path) -> None:
+    observatory(tmp_path, MANY)
+    published(tmp_path)
+    nothing = patch.object(audited_corrected, "small", lambda change, _: change != change)
+    with nothing, pytest.raises(SafercitiesError) as caught:
+        again(tmp_path, {**MANY, ("F", 0.5, 0.5, 30): 2})
+    found = {one.code for one in caught.value.problems if one.severity == "error"}
+    assert found & {"publish-gate", "publish-attack"}
+
+
+def test_audits_with_other_breakdowns_stay_as_they_were(tmp_path: Path) -> None:
+    made = observatory(tmp_path, MANY)
+    first = published(tmp_path)
+    toml = made / "observatory.toml"
+    toml.write_text(toml.read_text().replace('["auditor"], ', ""))
+    said = {"supersedes": "2024-1", "reason": "fewer tables", "published": date(2025, 5, 1)}
+    second = published(tmp_path, **said)
+    assert free(second) == free(first)
+    assert "publish-audits-kept" in {one.code for one in second.problems}
 
 
 def test_two_sources_of_the_same_points_are_refused(tmp_path: Path) -> None:

@@ -17,10 +17,11 @@ from safercities.disclose.base import Base
 from safercities.disclose.counts import revised
 from safercities.disclose.family import Family, Table
 from safercities.disclose.journal import Entry
-from safercities.disclose.prove import Insider, Opening, Prover
+from safercities.disclose.prove import Prover
 from safercities.disclose.room import Room
 from safercities.disclose.rounding import round_base
 from safercities.disclose.suppress import insiders_of, suppress
+from safercities.disclose.worlds import Insider, Opening
 from safercities.model.errors import SafercitiesError
 
 SECRET = b"only for these tests"

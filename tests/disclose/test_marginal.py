@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.disclose.brute import few
 from tests.disclose.brute import published as told
 
-from safercities.disclose import audit, prove, repair, suppress
+from safercities.disclose import audit, prove, repair, suppress, worlds
 from safercities.disclose.audit import bounds
 from safercities.disclose.family import Family, Table
 from safercities.disclose.knowledge import MOST, Knowledge
@@ -187,7 +187,7 @@ def test_so_it_does_where_numbers_need_not_be_whole(
 
 
 def _stands(
-    family: Family, counts: np.ndarray, made: suppress.Suppression, who: list[prove.Insider], *, whole: bool
+    family: Family, counts: np.ndarray, made: suppress.Suppression, who: list[worlds.Insider], *, whole: bool
 ) -> None:
     """No withheld cell that may be small is known more closely than its width, to nobody."""
     known = told(family, counts, made.published)

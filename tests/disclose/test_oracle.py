@@ -12,8 +12,9 @@ from tests.disclose.brute import cube, published, regions, worlds
 from safercities.disclose.audit import bounds
 from safercities.disclose.family import Family, margins
 from safercities.disclose.knowledge import Knowledge
-from safercities.disclose.prove import Insider, Prover
+from safercities.disclose.prove import Prover
 from safercities.disclose.suppress import default_width, suppress
+from safercities.disclose.worlds import Insider
 
 pytest.importorskip("pytauargus", reason="pytauargus is not installed: no oracle for suppression")
 

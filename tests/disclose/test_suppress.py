@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.disclose.brute import cube, few, published, regions, worlds
 
+from safercities.disclose import audit, insiders, prove
 from safercities.disclose.audit import bounds
 from safercities.disclose.elimination import eliminate
 from safercities.disclose.family import Family, Table
 from safercities.disclose.knowledge import Knowledge
-from safercities.disclose.prove import Insider, Prover
+from safercities.disclose.prove import Prover
 from safercities.disclose.suppress import default_width, insiders_of, suppress
+from safercities.disclose.worlds import Insider
 from safercities.model.errors import SafercitiesError
 
 SHAPES = [((6,), 1), ((2, 3), 2), ((3, 3), 2), ((2, 2, 2), 3), ((2, 2, 2), 2), ((2, 2, 3), 2)]
@@ -166,28 +170,65 @@ def test_elimination_leaves_no_primary_cell_a_combination(table) -> None:
 
 
 def test_large_systems_take_another_road_to_the_same_end(monkeypatch) -> None:
-    from safercities.disclose import audit, prove
-
     rng = np.random.default_rng(3)
     family = cube((2, 3, 4), 5, 3)
     leaves = rng.poisson(4, family.leaves)
-    for module in (audit, prove):
+    for module in (audit, prove, insiders):
         monkeypatch.setattr(module, "LARGE", 0)
     monkeypatch.setattr(audit, "WHOLE", 0)
-    insiders = insiders_of(leaves)
-    result = suppress(family, leaves, insiders=insiders)
+    result = suppress(family, leaves, insiders=insiders_of(leaves))
     known = published(family, leaves, result.published)
     found = bounds(known, family.matrix[np.flatnonzero(result.primary)], whole=False)
     assert (found.width >= default_width(family.minimum)[result.primary]).all()
-    for insider in insiders:  # none can add and take away until only one number is left
-        told = known.case(insider.leaf, alone=True) if insider.alone else known
+    for insider in (one for one in insiders_of(leaves) if one.alone):  # none can add and take away until one is left
         rows = np.vstack([known.matrix.toarray(), np.eye(family.leaves)[insider.leaf]])
         rank = np.linalg.matrix_rank(rows)
         for cell in np.flatnonzero(result.primary):
             row = family.matrix[[cell]].toarray()
             if not (row[0, insider.leaf] == 1 and row.sum() == 1):
                 assert np.linalg.matrix_rank(np.vstack([rows, row])) == rank + 1
-        assert told.leaves == family.leaves
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([(2, 3, 3), (3, 4), (2, 2, 2, 2)]), st.floats(0.5, 5))
+def test_no_insider_of_a_system_of_real_numbers_is_left_with_less(
+    seed: int, shape: tuple[int, ...], mean: float
+) -> None:
+    """What is proved for many insiders at once is what linear programs find for each."""
+    family = cube(shape, 5, 2)
+    leaves = np.random.default_rng(seed).poisson(mean, family.leaves)
+    everyone = insiders_of(leaves)
+    with patch.object(audit, "WHOLE", 0):
+        try:
+            done = suppress(family, leaves, insiders=everyone)
+        except SafercitiesError:
+            return
+    known, width = published(family, leaves, done.published), default_width(family.minimum)
+    cells = np.flatnonzero(done.primary)
+    for insider in everyone:
+        found = bounds(known.case(insider.leaf, alone=insider.alone), family.matrix[cells], whole=False)
+        own = [insider.alone and family.matrix[[cell]].indices.tolist() == [insider.leaf] for cell in cells]
+        assert (found.width >= width[cells])[~np.array(own, dtype=bool)].all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([(2, 3, 3), (3, 4), (2, 2, 2, 2)]), st.floats(0.5, 5), st.floats(0, 0.6))
+def test_insiders_together_find_what_each_would(seed: int, shape: tuple[int, ...], mean: float, share: float) -> None:
+    family, rng = cube(shape, 5, 2), np.random.default_rng(seed)
+    leaves = rng.poisson(mean, family.leaves)
+    mask = (rng.random(family.cells) < share) & (family.counts(leaves) >= 3)
+    known, targets = published(family, leaves, mask), family.matrix[np.flatnonzero(~mask)]
+    width = np.full(targets.shape[0], 2)
+    prover = Prover(known, targets, width, truth=leaves, whole=False)
+    if prover.openings():
+        return  # anybody is told enough
+    everyone, wide = insiders_of(leaves), np.ones(targets.shape[0], dtype=bool)
+    for one in everyone:
+        own = np.array([one.alone and row.indices.tolist() == [one.leaf] for row in targets], dtype=bool)
+        wide &= own | (bounds(known.case(one.leaf, alone=one.alone), targets, whole=False).width >= width)
+    found = {one.target for one in prover.openings(everyone)}
+    assert found <= set(np.flatnonzero(~wide).tolist())
+    assert bool(found) == (not wide.all())
 
 
 def test_an_attacker_without_the_truth_finds_the_same_openings() -> None:

@@ -18,7 +18,7 @@ from safercities.disclose.survey_groups import definitions
 from safercities.disclose.survey_leaves import leaves
 from safercities.disclose.survey_proof import proved
 from safercities.disclose.survey_rows import read
-from safercities.disclose.surveys import REASONS, _Work, protect_survey
+from safercities.disclose.surveys import REASONS, Work, protect_survey
 from safercities.model.errors import SafercitiesError, UsageError
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
@@ -280,7 +280,7 @@ def test_the_total_is_withheld_for_others_only_if_that_must_be(parts: dict[tuple
     at = list(parts).index(("A", "_T"))
     if protect_survey(given_rows, 5, places=CITY).reasons.get(at) != "complement":
         return
-    work = _Work(given_rows, read(given_rows, 5), None, CITY, definitions({}))
+    work = Work(given_rows, read(given_rows, 5), None, CITY, definitions({}))
     work.primary()
     work.alone()
     work.one_division(CITY)

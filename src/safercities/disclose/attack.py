@@ -14,6 +14,7 @@ from safercities.disclose.attack_rows import People, Row, kind_of, people_of
 from safercities.disclose.attack_space import MOST_LEAVES, Cell, together
 from safercities.disclose.attack_surveys import attack_surveys
 from safercities.disclose.attack_system import Answer
+from safercities.disclose.attack_waves import attack_waves
 from safercities.model.dimensions import TOTAL, UNKNOWN
 from safercities.model.errors import UsageError, problem
 from safercities.model.periods import Period
@@ -96,6 +97,9 @@ def attack(
         answer, found = attack_surveys(published, width)
         openings += found
         total.add(answer)
+    answer, found = attack_waves(rows, width)
+    openings += found
+    total.add(answer)
     progress("attacking", len(work), len(work))
     notes = dict.fromkeys([*_assumed(releases, groups, known), *total.notes])
     return Report(tuple(openings), total.checked, total.facts, total.narrowest, tuple(notes), tuple(uniform))

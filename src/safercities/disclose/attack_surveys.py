@@ -49,7 +49,7 @@ def attack_surveys(published: Published, wanted: int | None) -> tuple[Answer, li
     rows = Estimates(table.filter(pa.array(mask)))
     made = read(rows, published.minimum("", ()))
     places = [one for one in published.places if not one.id.startswith(f"{UNKNOWN}.")]
-    label = partial(_label, published, rows.dimensions)
+    label = partial(label_of, published, rows.dimensions)
     tied = tied_groups(made.domains, told(made.domains, made.value), rows.dimensions, places, definitions())
     for group in [*groups(made.domains, rows.dimensions, places), *tied]:
         minimum = _minimum(published, rows.dimensions, [made.domains[at] for at in group.members.tolist()])
@@ -73,7 +73,8 @@ def width_of(rules: Mapping[str, Any], minimum: Integers) -> Integers:
     return np.full(len(minimum), given) if isinstance(given, int) and given >= 1 else np.maximum(minimum - 1, 1)
 
 
-def _label(published: Published, names: Sequence[str], one: Domain) -> str:
+def label_of(published: Published, names: Sequence[str], one: Domain) -> str:
+    """What people call a domain."""
     _, period, indicator, _ = one.series
     place, *codes = one.key
     named = tuple((n, c) for n, c in zip(names, codes, strict=True) if c != TOTAL)
@@ -135,16 +136,25 @@ class Attack:
             wide enough is not asked again: it is no opening, and the answer says nothing more of it.
         """
         for worst in (True, False):
-            seen = self.view.seen(self.group.name, worst=worst)
-            known = _knowledge(self.group, seen)
-            if feasible(known):
-                aims = list(self._aims(seen))
-                if others is not None:
-                    aims = _narrow(aims, [one for one in others(seen) if known.allows(one)])
-                self._owners = {id(aim): at for at, aim in aims}
-                self._kept = [aim for _, aim in aims]  # their identities must last as long as the owners
-                return solve(known, self._kept, reasons=0)
+            found = self.reading(worst=worst, others=others)
+            if found is not None:
+                return found
         raise SafercitiesError(problem("attack-contradiction"))
+
+    def reading(
+        self, *, worst: bool, others: Callable[[Seen], Iterable[NDArray[np.float64]]] | None = None
+    ) -> Answer | None:
+        """The same, of a sample that weighs itself (`worst`) or of any; None where no sample fits what is shown."""
+        seen = self.view.seen(self.group.name, worst=worst)
+        known = knowledge(self.group, seen)
+        if not feasible(known):
+            return None
+        aims = list(self._aims(seen))
+        if others is not None:
+            aims = _narrow(aims, [one for one in others(seen) if known.allows(one)])
+        self._owners = {id(aim): at for at, aim in aims}
+        self._kept = [aim for _, aim in aims]  # their identities must last as long as the owners
+        return solve(known, self._kept, reasons=0)
 
     def _aims(self, seen: Seen) -> Iterator[tuple[int, Aim]]:
         """Cases, others and respondents of every domain; of those that are shown the cases and others not in it, too.
@@ -154,7 +164,7 @@ class Attack:
         """
         size, tied = self.group.leaves.sums.shape[1], self.group.between is not None
         for at, one in enumerate(self.members):
-            inside, least = self._cells(at), int(self.minimum[at]) if seen.withheld[at] else LARGEST
+            inside, least = self.cells(at), int(self.minimum[at]) if seen.withheld[at] else LARGEST
             columns = {"x": inside, "y": inside + size, "n": np.concatenate([inside, inside + size])}
             wanted = QUANTITIES if seen.cases[at] else ("n",)
             if tied and seen.withheld[at]:
@@ -165,8 +175,8 @@ class Attack:
             whole = int(self.group.whole[at])
             if tied or seen.withheld[at] or not seen.cases[at] or whole in (-1, at) or self.alone[at]:
                 continue
-            signs = np.repeat([1.0, -1.0], [len(self._cells(whole)), len(inside)])
-            rest = np.concatenate([self._cells(whole), inside])
+            signs = np.repeat([1.0, -1.0], [len(self.cells(whole)), len(inside)])
+            rest = np.concatenate([self.cells(whole), inside])
             for name, column in (("x", rest), ("y", rest + size)):
                 label = f"all but {self.label(one)}: {_WORDS[name]}"
                 yield at, Aim(label, column, signs, int(self.width[at]), "survey", LARGEST)
@@ -183,7 +193,8 @@ class Attack:
             label = f"{self.label(self.members[at])}: who is counted by another indicator that holds it, and not here"
             yield at, Aim(label, columns, signs, int(self.width[at]), "survey", int(self.minimum[at]))
 
-    def _cells(self, at: int) -> NDArray[np.int64]:
+    def cells(self, at: int) -> NDArray[np.int64]:
+        """The cells of a member."""
         sums = self.group.leaves.sums
         return np.asarray(sums.indices[sums.indptr[at] : sums.indptr[at + 1]], dtype=np.int64)
 
@@ -199,7 +210,7 @@ def _narrow(aims: Sequence[tuple[int, Aim]], samples: Sequence[NDArray[np.float6
     return [one for one, more in zip(aims, short.tolist(), strict=True) if more]
 
 
-def _knowledge(group: Group, seen: Seen) -> Knowledge:
+def knowledge(group: Group, seen: Seen) -> Knowledge:
     """What is published, as facts."""
     system = constraints(group.leaves, seen, group.ties)
     nothing = np.zeros(len(system.most))

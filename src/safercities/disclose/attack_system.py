@@ -14,8 +14,9 @@ from safercities.disclose.attack_rows import Told
 from safercities.disclose.attack_space import Cell, Space
 from safercities.disclose.audit import Fact, because, bounds, program, small
 from safercities.disclose.knowledge import Ints, Knowledge
-from safercities.disclose.prove import Opening, Points, Prover
+from safercities.disclose.prove import Prover
 from safercities.disclose.solver import Floats, Infeasible, Mask, Program
+from safercities.disclose.worlds import Opening, Points
 from safercities.model.dimensions import UNKNOWN
 from safercities.model.errors import SafercitiesError, problem
 
@@ -221,7 +222,7 @@ def solve(known: Knowledge, aims: Sequence[Aim], *, reasons: int = MOST_REASONS)
     data = [np.broadcast_to(aim.signs, aim.columns.shape).astype(float) for aim in aims]
     targets = sums([aim.columns for aim in aims], known.leaves, data)
     width = np.array([aim.width for aim in aims], dtype=np.int64)
-    met = Points(targets, small(known))
+    met = Points(targets)
     try:
         for point in _spread(known, targets, width, aims):
             met.add(point)

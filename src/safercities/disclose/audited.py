@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from safercities.disclose.family import Family, Table
 from safercities.disclose.knowledge import Knowledge
 from safercities.disclose.plan import PlannedPeriod, PlannedTable
 from safercities.disclose.remainder import refinements
-from safercities.disclose.room import Room
+from safercities.disclose.room import Room, keys
 from safercities.disclose.solver import Mask
 from safercities.disclose.spec import PublishSpec
 from safercities.disclose.suppress import insiders_of
@@ -41,6 +41,22 @@ MOST_ROUNDS = 20
 
 
 @dataclass(frozen=True, eq=False)
+class Before:
+    """What an earlier release told of the leaves.
+
+    Parameters
+    ----------
+    counts
+        By indicator: points that were published for each leaf; shape (leaves,).
+    published
+        Cells of which it shows a row, shape (cells,).
+    """
+
+    counts: Mapping[str, Ints]
+    published: Mask
+
+
+@dataclass(frozen=True, eq=False)
 class Audited:
     """The points of one period, in the smallest cells that can be told apart.
 
@@ -60,6 +76,10 @@ class Audited:
         Of each point: its leaf among those kept, and the number of its walk.
     few
         Cells that rest on fewer walks than their least count, and tell walks apart by who walked; shape (cells,).
+    late
+        Cells that differ by few from an earlier release; shape (cells,). None: there is none.
+    earlier
+        What earlier releases told of the same leaves.
     """
 
     base: Base
@@ -69,6 +89,13 @@ class Audited:
     counts: Mapping[str, Ints]
     walks: tuple[Ints, Ints]
     few: Mask
+    late: Mask | None = None
+    earlier: tuple[Before, ...] = ()
+
+    @property
+    def private(self) -> Mask:
+        """Cells that are withheld for another reason than that they have few points."""
+        return self.few if self.late is None else self.few | self.late
 
     def cells(self, estimates: Estimates) -> Iterator[tuple[int, int]]:
         """Each row of the period that shows a cell, and which one."""
@@ -131,11 +158,23 @@ def protect_audits(
     lost = np.asarray(pc.fill_null(made.table.column("n"), 0).to_numpy()) < minimum
     for part in parts:
         work = audited(part, source, indicators=indicators, hierarchy=hierarchy, place=place, overlaps=overlaps)
-        closed = _closed(work, spec)
-        _check(work, closed, spec)
+        closed = closed_cells(work, spec)
         for row, cell in work.cells(made):
             lost[row] |= cell >= 0 and closed[cell]
     return without_lone_codes(blank(without_rejects(made), lost))
+
+
+def closed_cells(work: Audited, spec: PublishSpec) -> Mask:
+    """Cells of which nothing may be published, attacked; shape (cells,).
+
+    Raises
+    ------
+    SafercitiesError
+        If they do not stand the attack.
+    """
+    closed = _closed(work, spec)
+    _check(work, closed, spec)
+    return closed
 
 
 def without_rejects(made: Estimates) -> Estimates:
@@ -157,8 +196,15 @@ def audited(
     hierarchy: Hierarchy,
     place: str,
     overlaps: Overlaps | None = None,
+    kept_too: Callable[[Base], Ints] | None = None,
 ) -> Audited:
-    """Count the points of one period on the leaves of its tables."""
+    """Count the points of one period on the leaves of its tables.
+
+    Parameters
+    ----------
+    kept_too
+        Leaves of the base that are kept although they have no points: they had some before.
+    """
     most: dict[tuple[str, tuple[str, ...]], int] = {}
     for one in part.tables:
         if one.shown:
@@ -177,7 +223,7 @@ def audited(
     counts, one_kind = np.bincount(leaf, minlength=size), (Definition("", "", "Audited points", None),)
     base = Base(source.name, part.period, place, one_kind, (_ANY,), zones, axes, counts, names)
     whole = [base.table(one) for one in tables]
-    kept = np.flatnonzero(counts)
+    kept = np.flatnonzero(counts) if kept_too is None else np.union1d(np.flatnonzero(counts), kept_too(base))
     family = Family(len(kept), tuple(Table(t.name, t.of[kept], t.size, t.minimum, t.labels) for t in whole))
     scored = {"": counts[kept]}
     for code in dict.fromkeys(one.indicator for one in part.tables):
@@ -253,17 +299,17 @@ def _alone(work: Audited, closed: Mask) -> Ints:
 
 def _closed(work: Audited, spec: PublishSpec) -> Mask:
     """Cells of which nothing is published, of no indicator; shape (cells,)."""
-    k, different = least(work.family), {one.tobytes(): one for one in work.counts.values()}
-    closed = work.few.copy()
+    k, different = least(work.family), {code: work.counts[code] for code in _kinds(work)}
+    closed = work.private.copy()
     for counts in different.values():
         closed |= work.family.counts(counts) < work.family.minimum
     # the whole city's score is worth more than that of a street
     cost = 1 + work.family.counts(work.counts[""]).astype(np.float64)
     for _ in range(MOST_ROUNDS):
         before = closed.copy()
-        for counts in different.values():
+        for code, counts in different.items():
             insiders = insiders_of(counts, singletons=spec.singletons) if spec.insider else []
-            published, _ = suppressed(_room(work, counts), work.family, counts, k, spec, closed, insiders, cost)
+            published, _ = suppressed(_room(work, code), work.family, counts, k, spec, closed, insiders, cost)
             closed |= ~published
         closed[_alone(work, closed)] = True
         if (closed == before).all():
@@ -274,11 +320,11 @@ def _closed(work: Audited, spec: PublishSpec) -> Mask:
 def _check(work: Audited, closed: Mask, spec: PublishSpec) -> None:
     """The gate: the points of each indicator are attacked with all that is published of it, and walks are counted."""
     k, wrong = least(work.family), len(_alone(work, closed))
-    own = work.few.copy()
+    own = work.private.copy()
     for counts in work.counts.values():
         own |= work.family.counts(counts) < work.family.minimum
-    for counts in {one.tobytes(): one for one in work.counts.values()}.values():
-        room = _room(work, counts)
+    for code in _kinds(work):
+        counts, room = work.counts[code], _room(work, code)
         target = gate.targets(room, work.family, k, spec.width, own)
         room = room.publish(work.family.matrix[np.flatnonzero(~closed)], "this release")
         insiders = insiders_of(counts, singletons=spec.singletons) if spec.insider else []
@@ -290,6 +336,34 @@ def _check(work: Audited, closed: Mask, spec: PublishSpec) -> None:
         )  # fmt: skip
 
 
-def _room(work: Audited, counts: Ints) -> Room:
+def _kinds(work: Audited) -> list[str]:
+    """Indicators, of those with the same points now and before one."""
+    found: dict[bytes, str] = {}
+    for code, counts in work.counts.items():
+        found.setdefault(b"".join(each.tobytes() for each in (counts, *(b.counts[code] for b in work.earlier))), code)
+    return list(found.values())
+
+
+def _room(work: Audited, code: str) -> Room:
+    """What is known of the points: nothing but what earlier releases told of these leaves, or of former points."""
+    import scipy.sparse as sp
+
+    counts, k = work.counts[code], least(work.family)
     labels = [work.base.label(int(leaf)) for leaf in work.kept]
-    return Room(Knowledge.of(len(counts)), counts, len(counts), labels, np.zeros(0, dtype=np.int64))
+    former = [np.flatnonzero(one.counts[code] != counts) for one in work.earlier]
+    then = [one.counts[code][at] for one, at in zip(work.earlier, former, strict=True)]
+    truth, at = np.concatenate([counts, *then]), np.concatenate([np.zeros(0, dtype=np.int64), *former])
+    names = [*labels, *(f"{labels[leaf]}, before" for leaf in at.tolist())]
+    moved = tuple(np.array([leaf]) for leaf in at.tolist())
+    room = Room(Knowledge.of(len(truth)), truth, len(counts), names, k[at], moved)
+    start = len(counts)
+    for number, (one, changed) in enumerate(zip(work.earlier, former, strict=True)):
+        columns = np.arange(len(counts))
+        columns[changed] = start + np.arange(len(changed))
+        start += len(changed)
+        own = (np.ones(len(columns)), (np.arange(len(columns)), columns))
+        rows = work.family.matrix[np.flatnonzero(one.published)]
+        room = room.publish(rows @ sp.csr_array(own, shape=(len(columns), len(truth))), f"version {number + 1}")
+        as_it_was = rows[np.flatnonzero(rows @ np.isin(np.arange(len(columns)), changed).astype(float) == 0)]
+        room = replace(room, outside=room.outside | set(keys(as_it_was)))  # nobody can take that back
+    return room

@@ -14,12 +14,12 @@ from safercities.disclose.family import Family, Table
 from safercities.disclose.gate import Target, targets
 from safercities.disclose.journal import Entry, Frame
 from safercities.disclose.plan import PlannedPeriod, PlannedTable
-from safercities.disclose.prove import Insider
 from safercities.disclose.room import Room
 from safercities.disclose.rounding import Error, round_base
 from safercities.disclose.solver import Floats, Mask
 from safercities.disclose.spec import PublishSpec
 from safercities.disclose.suppress import default_width, insiders_of, suppress
+from safercities.disclose.worlds import Insider
 from safercities.disclose.zones import Overlaps
 from safercities.indicators.spec import Indicator
 from safercities.measure.source import CountsSource

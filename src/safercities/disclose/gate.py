@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from safercities.disclose.audit import because
 from safercities.disclose.family import Family
 from safercities.disclose.knowledge import Knowledge
-from safercities.disclose.prove import Insider, Opening, Prover
+from safercities.disclose.prove import Prover
 from safercities.disclose.room import Room
 from safercities.disclose.solver import Floats, Mask
 from safercities.disclose.suppress import default_width
+from safercities.disclose.worlds import Insider, Opening
 from safercities.model.errors import SafercitiesError, problem
 
 if TYPE_CHECKING:

@@ -23,7 +23,9 @@ Ints = NDArray[np.int64]
 
 _FILE = "journal.json"
 _ARRAYS = "counts.npz"
-_FORMAT = "safercities-journal/1"
+_FORMAT = "safercities-journal/2"
+#: As it was before the numbers behind surveys and audits were kept; still read.
+_BEFORE = "safercities-journal/1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +183,42 @@ class Entry:
         return sp.csr_array((np.ones(len(members)), members, first), shape=(len(first) - 1, self.frame.leaves))
 
 
+@dataclass(frozen=True, eq=False)
+class Wave:
+    """What stands behind one wave of a survey, or one period of audits, in one release.
+
+    Parameters
+    ----------
+    source, period
+        Of which.
+    names
+        What a key is made of: the place and the dimensions.
+    series
+        (indicator, version) of each domain; of audits the indicator is empty where all points are counted.
+    keys
+        Of each domain, with a code for each name.
+    n, x
+        True unweighted respondents and cases, shape (domains,); −1: not known. Of audits: points, and those that were
+        published for them (of few changes the earlier ones).
+    shown
+        Number of the release whose row stands there; 0: it is withheld. Shape (domains,).
+    """
+
+    source: str
+    period: str
+    names: tuple[str, ...]
+    series: tuple[tuple[str, str], ...]
+    keys: tuple[tuple[str, ...], ...]
+    n: Ints
+    x: Ints
+    shown: Ints
+
+    @cached_property
+    def at(self) -> dict[tuple[tuple[str, str], tuple[str, ...]], int]:
+        """Position of each domain, by its series and key."""
+        return {one: at for at, one in enumerate(zip(self.series, self.keys, strict=True))}
+
+
 @dataclass(frozen=True)
 class Record:
     """What the journal keeps of one release.
@@ -195,12 +233,15 @@ class Record:
         Of its sources of counts and their periods.
     log
         For the office only: why what is withheld.
+    waves
+        Of its surveys and audits.
     """
 
     number: int
     estimates: str
     entries: tuple[Entry, ...]
     log: Mapping[str, Any]
+    waves: tuple[Wave, ...] = ()
 
 
 def write(folder: Path, record: Record) -> None:
@@ -216,9 +257,10 @@ def write(folder: Path, record: Record) -> None:
     with replace_folder(folder / str(record.number), mark=_FILE, private=True) as work:
         arrays: dict[str, Ints] = {}
         told = [_entry_to(one, number, arrays) for number, one in enumerate(record.entries)]
+        waves = [_wave_to(one, number, arrays) for number, one in enumerate(record.waves)]
         np.savez_compressed(work / _ARRAYS, **arrays)  # type: ignore[arg-type]
         content = {"format": _FORMAT, "number": record.number, "estimates": record.estimates}
-        text = json.dumps({**content, "entries": told, "log": record.log}, ensure_ascii=False, indent=1)
+        text = json.dumps({**content, "entries": told, "waves": waves, "log": record.log}, ensure_ascii=False, indent=1)
         (work / _FILE).write_text(text, encoding="utf-8")
         keep_out_of_git(work)
 
@@ -231,17 +273,53 @@ def read(folder: Path, number: int, estimates: str) -> tuple[Entry, ...] | None:
     SafercitiesError
         If it is damaged.
     """
+    found = _read(folder, number, estimates)
+    return None if found is None else found[0]
+
+
+def read_waves(folder: Path, number: int, estimates: str) -> tuple[Wave, ...]:
+    """What is kept of a release's surveys and audits; nothing in journals that were written before these were kept.
+
+    Raises
+    ------
+    SafercitiesError
+        If it is damaged.
+    """
+    found = _read(folder, number, estimates)
+    return () if found is None else found[1]
+
+
+def _read(folder: Path, number: int, estimates: str) -> tuple[tuple[Entry, ...], tuple[Wave, ...]] | None:
     file = folder / str(number) / _FILE
     if not file.is_file():
         return None
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        if content["format"] != _FORMAT or (content["number"], content["estimates"]) != (number, estimates):
+        if content["format"] not in (_FORMAT, _BEFORE):
             return None
+        if (content["number"], content["estimates"]) != (number, estimates):
+            return None
+        told = content["waves"] if content["format"] == _FORMAT else []
         with np.load(file.with_name(_ARRAYS), allow_pickle=False) as arrays:
-            return tuple(_entry_from(one, at, arrays) for at, one in enumerate(content["entries"]))
+            entries = tuple(_entry_from(one, at, arrays) for at, one in enumerate(content["entries"]))
+            return entries, tuple(_wave_from(one, at, arrays) for at, one in enumerate(told))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SafercitiesError(problem("publish-journal-broken", file=str(file), message=str(error)[:200])) from None
+
+
+def _wave_to(wave: Wave, number: int, arrays: dict[str, Ints]) -> dict[str, Any]:
+    arrays[f"wave_{number}"] = np.array([wave.n, wave.x, wave.shown], dtype=np.int64)
+    told = {"source": wave.source, "period": wave.period, "names": wave.names}
+    return {**told, "series": wave.series, "keys": wave.keys}
+
+
+def _wave_from(told: Mapping[str, Any], number: int, arrays: Mapping[str, Ints]) -> Wave:
+    names, keys = tuple(told["names"]), tuple(map(tuple, told["keys"]))
+    series = tuple((indicator, version) for indicator, version in told["series"])
+    n, x, shown = arrays[f"wave_{number}"]
+    if not len(n) == len(keys) == len(series) or any(len(key) != len(names) for key in keys):
+        raise ValueError("its numbers do not fit its domains")
+    return Wave(told["source"], told["period"], names, series, keys, n, x, shown)
 
 
 def _entry_to(entry: Entry, number: int, arrays: dict[str, Ints]) -> dict[str, Any]:

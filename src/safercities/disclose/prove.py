@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safercities.disclose.audit import LARGE, inward, program, slack, small
-from safercities.disclose.elimination import STILL, still
+from safercities.disclose.audit import LARGE, inward, program, small
+from safercities.disclose.insiders import Inside
 from safercities.disclose.knowledge import Ints, Knowledge
 from safercities.disclose.marginal import Marginal
-from safercities.disclose.solver import TOLERANCE, Floats, Program
+from safercities.disclose.solver import Floats, Program
+from safercities.disclose.worlds import Insider, Opening, Points
 from safercities.model.errors import SafercitiesError, problem
 
 if TYPE_CHECKING:
@@ -26,98 +26,8 @@ ROUNDS = 60
 TOGETHER = 20
 #: The same for an insider, who is one of many.
 INSIDER_ROUNDS = 8
-#: Pairs of points that are mixed for an insider, at most.
-PAIRS = 60
 #: Rounds end where one closes less than this share of the open targets.
 STALL = 0.01
-
-
-@dataclass(frozen=True)
-class Insider:
-    """Somebody who knows one case: its leaf, and whether she knows that it is the only one there."""
-
-    leaf: int
-    alone: bool = False
-
-
-@dataclass(frozen=True)
-class Opening:
-    """A target that could not be shown to be wide enough: what an attacker concludes, and which one (None: anybody)."""
-
-    target: int
-    lower: int
-    upper: int
-    insider: Insider | None = None
-    #: Whether these are the narrowest limits; otherwise the limits are those of the counts that were found so far.
-    exact: bool = False
-
-
-@dataclass
-class Points:
-    """Counts that agree with the facts (each a point of the set of all such), and the target values of each.
-
-    The set is convex, unless only whole numbers count: what lies between two points belongs to it as well.
-    """
-
-    targets: csr_array
-    whole: bool
-    _leaves: list[Floats] = field(default_factory=list)
-    _values: list[Floats] = field(default_factory=list)
-    _stacked: tuple[Floats, Floats] | None = None
-
-    def __len__(self) -> int:
-        return len(self._leaves)
-
-    def __iter__(self) -> Iterator[Floats]:
-        return iter(self._leaves)
-
-    def add(self, leaves: Floats) -> None:
-        """One more point."""
-        self._leaves.append(leaves)
-        self._values.append(np.asarray(self.targets @ leaves))
-        self._stacked = None
-
-    def value(self, target: int) -> float:
-        """Of the first point."""
-        return float(self._values[0][target])
-
-    @property
-    def _all(self) -> tuple[Floats, Floats]:
-        """Leaves and target values of all points, a row a point."""
-        if self._stacked is None:
-            self._stacked = np.array(self._leaves), np.array(self._values)
-        return self._stacked
-
-    def width(self, insider: Insider | None = None) -> Ints:
-        """How far apart the points lie in each target, as whole numbers between them; −1 without a point."""
-        lower, upper = self.reach(insider)
-        return upper - lower
-
-    def reach(self, insider: Insider | None = None) -> tuple[Ints, Ints]:
-        """Least and greatest whole number in each target, of all points or those that agree with an insider."""
-        if not self._leaves:
-            values = np.zeros((0, self.targets.shape[0]))
-        else:
-            values = self._all[1] if insider is None else self._with_case(insider)
-        if not len(values):
-            return np.zeros(self.targets.shape[0], dtype=np.int64), np.full(self.targets.shape[0], -1)
-        low, high = values.min(axis=0), values.max(axis=0)
-        return np.ceil(low - slack(low)).astype(np.int64), np.floor(high + slack(high)).astype(np.int64)
-
-    def _with_case(self, insider: Insider) -> Floats:
-        """Target values of the points that agree with an insider: with one case in her leaf, or more."""
-        leaves, values = self._all
-        at = leaves[:, insider.leaf]
-        fits = np.abs(at - 1) < TOLERANCE if insider.alone else at > 1 - TOLERANCE
-        if self.whole:
-            return values[fits]
-        above, below = np.flatnonzero(at > 1 + TOLERANCE), np.flatnonzero(at < 1 - TOLERANCE)
-        pairs = np.arange(len(above) * len(below))
-        if len(pairs) > PAIRS:  # some will do
-            pairs = pairs[:: -(-len(pairs) // PAIRS)]
-        up, down = above[pairs // max(len(below), 1)], below[pairs % max(len(below), 1)]
-        share = ((1 - at[down]) / (at[up] - at[down]))[:, None]  # of the upper one, where exactly one case lies between
-        return np.concatenate([values[fits], share * values[up] + (1 - share) * values[down]])
 
 
 class Prover:
@@ -169,7 +79,7 @@ class Prover:
         self.knowledge, self.targets, self.wanted = knowledge, targets.tocsr(), np.asarray(width)
         self.whole = small(knowledge) if whole is None else whole
         self.large = knowledge.matrix.nnz > LARGE
-        self.points = Points(self.targets, self.whole)
+        self.points = Points(self.targets)
         self.enough = np.full(len(self.wanted), np.iinfo(np.int64).max) if enough is None else enough
         self._rng = np.random.default_rng(seed)
         if truth is not None:
@@ -340,11 +250,11 @@ class Prover:
     # -- insiders --------------------------------------------------------------------------------------------------
 
     def _insiders(self, insiders: Sequence[Insider]) -> list[Opening]:
-        """The limits that each insider is left with; with many leaves only what she can add and take away."""
+        """The limits that each insider is left with."""
         if not insiders or not self.targets.shape[0]:
             return []
         if not self.whole:
-            return self._sums(insiders)
+            return self._together(insiders)
         found: list[Opening] = []
         for insider in insiders:
             if len(self._open(insider)):
@@ -355,25 +265,15 @@ class Prover:
                     return found
         return found
 
-    def _sums(self, insiders: Sequence[Insider]) -> list[Opening]:
-        """Targets that are a sum of published numbers and one leaf: who knows that leaf knows them.
-
-        Random changes that agree with all facts change the target and the leaf in one proportion, whatever the change.
-        """
-        facts = self.knowledge.lower == self.knowledge.upper
-        changes = still(self.knowledge.matrix[np.flatnonzero(facts)], 3, self._rng)
-        target, own = self.targets @ changes, changes[[one.leaf for one in insiders]]
-        scale = np.abs(target).max(axis=1)
-        at = np.flatnonzero(scale > STILL)
-        tree = _directions(target[at])
-        found = []
-        for insider, leaf in zip(insiders, own, strict=True):
-            if np.abs(leaf).max() <= STILL:
-                continue
-            for one in at[tree(leaf)].tolist():
-                if self._single[one] != insider.leaf:
-                    value = round(self.points.value(one)) if len(self.points) else 0
-                    found.append(Opening(one, value, value, insider, exact=True))
+    def _together(self, insiders: Sequence[Insider]) -> list[Opening]:
+        """The same where there are too many to ask of each by herself."""
+        if not len(self.points):
+            raise ValueError("insiders of large systems need the truth")
+        found: list[Opening] = []
+        for one in Inside(self.knowledge, self.points, self.wanted, insiders, self._rng).openings():
+            found.append(one)
+            if self.brief and self._matter(found):
+                break
         return found
 
 
@@ -383,15 +283,3 @@ def _minima(asked: Sequence[Program], costs: Sequence[Floats]) -> list[Floats]:
         return [asked[0].minimise(costs[0]).x]
     with ThreadPoolExecutor(len(asked)) as pool:
         return [found.x for found in pool.map(Program.minimise, asked, costs)]
-
-
-def _directions(vectors: Floats) -> Callable[[Floats], Ints]:
-    """Finds the vectors that point the same way as another one, or the opposite way."""
-    from scipy.spatial import cKDTree
-
-    def unit(rows: Floats) -> Floats:
-        rows = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
-        return np.asarray(rows * np.where(rows[..., :1] < 0, -1, 1))
-
-    tree = cKDTree(unit(vectors)) if len(vectors) else None
-    return lambda one: np.array(tree.query_ball_point(unit(one), 1e-4) if tree else [], dtype=np.int64)

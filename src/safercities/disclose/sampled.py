@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, cast
 
@@ -11,19 +12,135 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from safercities.disclose.corrected import Version, check_rules, told
+from safercities.disclose.journal import Wave
 from safercities.disclose.plan import PlannedPeriod, SourceFacts
 from safercities.disclose.spec import PLACE, PublishSpec
+from safercities.disclose.withhold import without_lone_codes
 from safercities.indicators.spec import Indicator
 from safercities.measure.audits import AuditsSource
 from safercities.measure.source import days_of
 from safercities.measure.surveys import SurveySource
 from safercities.model.dimensions import TOTAL, UNKNOWN
+from safercities.model.errors import Problem
 from safercities.model.estimates import Estimates
 from safercities.model.periods import Calendar, Period
+from safercities.model.places import Place
 from safercities.places.hierarchy import Hierarchy
 from safercities.places.locate import Located
 
 Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What is published of a survey or of audits.
+
+    Parameters
+    ----------
+    estimates
+        As they may be seen.
+    waves
+        What the journal keeps of them.
+    problems
+        What the office must know of a correction.
+    tally
+        How many rows of a survey are withheld for each reason. Private.
+    """
+
+    estimates: Estimates
+    waves: tuple[Wave, ...]
+    problems: tuple[Problem, ...] = ()
+    tally: Mapping[str, int] | None = None
+
+
+def protect_survey_waves(
+    made: Estimates,
+    minimum: Ints,
+    spec: PublishSpec,
+    versions: Sequence[Version],
+    number: int,
+    *,
+    places: Sequence[Place],
+    indicators: Mapping[str, Indicator],
+) -> Sampled:
+    """Protect the estimates of a survey; with earlier versions, of one wave, so that all are safe together.
+
+    Parameters
+    ----------
+    made, minimum
+        Exact estimates, and the least count of each row.
+    versions
+        Earlier releases of the wave, oldest first; none: it was not published before.
+    number
+        Of this release in its chain.
+
+    Raises
+    ------
+    SafercitiesError
+        If a version was published under other rules, or the solver fails.
+    """
+    from safercities.disclose.survey_corrected import correct_survey
+    from safercities.disclose.survey_waves import wave_of
+    from safercities.disclose.surveys import protect_survey
+
+    if not versions:
+        found = protect_survey(made, minimum, width=spec.width, places=places, indicators=indicators)
+        waves = tuple(wave_of(made, found.estimates, number))
+        return Sampled(without_lone_codes(found.estimates), waves, (), found.tally)
+    check_rules(versions, _rules(spec))
+    where: dict[str, Any] = {"width": spec.width, "places": places, "indicators": indicators}
+    new = correct_survey(made, minimum, versions, number, **where)
+    shown = without_lone_codes(new.protected.estimates)
+    return Sampled(shown, (new.wave,), tuple(told(versions, shown)), new.protected.tally)
+
+
+def protect_audits_again(
+    made: Estimates,
+    minimum: Ints,
+    parts: Sequence[PlannedPeriod],
+    located: Located,
+    spec: PublishSpec,
+    versions: Sequence[Version],
+    number: int,
+    **where: Any,
+) -> Sampled | None:
+    """Protect audits; with earlier versions, of one period, so that all are safe together.
+
+    Parameters
+    ----------
+    made, minimum, parts, located, spec, where
+        As for `audited.protect_audits`.
+    versions, number
+        As for `protect_survey_waves`.
+
+    Returns
+    -------
+    Sampled or None
+        None: an earlier version had other breakdowns or indicators.
+
+    Raises
+    ------
+    SafercitiesError
+        If a version was published under other rules, or the whole does not stand the attack.
+    """
+    from safercities.disclose.audited import protect_audits
+    from safercities.disclose.audited_corrected import audits_wave, correct_audits
+
+    if not versions:
+        found = protect_audits(made, minimum, parts, located, spec, **where)
+        return Sampled(found, tuple(audits_wave(part, located, number, **where) for part in parts))
+    check_rules(versions, _rules(spec))
+    new = correct_audits(made, minimum, parts[0], located, spec, versions, number, **where)
+    if new is None:
+        return None
+    return Sampled(new.estimates, (new.wave,), tuple(told(versions, new.estimates)))
+
+
+def _rules(spec: PublishSpec) -> dict[str, object]:
+    """What of the rules of a release decides what of a wave is shown, as its manifest has it."""
+    counts = {"minimum_count": spec.minimum_count, "sensitive_count": spec.sensitive_count}
+    return {**counts, "sensitive": list(spec.sensitive), "width": spec.width}
 
 
 def survey_facts(source: SurveySource, indicators: Sequence[Indicator], day: date) -> SourceFacts:

@@ -11,10 +11,11 @@ from safercities.disclose.elimination import combinations, eliminate
 from safercities.disclose.family import Family
 from safercities.disclose.knowledge import Ints, Knowledge
 from safercities.disclose.marginal import Marginal
-from safercities.disclose.prove import Insider, Opening, Prover
+from safercities.disclose.prove import Prover
 from safercities.disclose.remainder import Rest
 from safercities.disclose.repair import Need, close
 from safercities.disclose.solver import Floats, Infeasible, Mask
+from safercities.disclose.worlds import Insider, Opening
 from safercities.model.errors import SafercitiesError, problem
 
 #: Families of up to so many entries are gone through cell by cell for what need not be withheld.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from safercities.disclose.survey_groups import (
 )
 from safercities.disclose.survey_leaves import divisions
 from safercities.disclose.survey_proof import Proof, Sample
+from safercities.disclose.survey_protected import REASONS, Protected
 from safercities.disclose.survey_ranges import insides, narrowed
 from safercities.disclose.survey_recheck import narrow_to_the_public
 from safercities.disclose.survey_rows import Domain, Minimum, Table, read
@@ -34,51 +34,15 @@ from safercities.model.errors import UsageError, problem
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
 
+__all__ = ["REASONS", "Protected", "protect_survey"]
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-#: Why a row is withheld; only the private log says so.
-REASONS: Mapping[str, str] = {
-    "few_respondents": "fewer respondents than the minimum",
-    "few_cases": "fewer cases than the minimum: nobody up to the minimum are one class",
-    "few_others": "fewer respondents who are no case than the minimum: everybody is an answer too",
-    "rules": "the publication rules withhold it",
-    "no_spread": "no standard error that would say how far it may be rounded",
-    "dominance": "one respondent may be nearly all of the mean (p% rule)",
-    "parallel": "of a second division of the city into places: two of them side by side are not proved safe",
-    "narrow": "respondents or cases could be told from its own figures, were the sample one that weighs itself",
-    "complement": "with it, a domain could be told from the others",
-    "limits": "no limits from rounded figures hold the true ones",
-    "no_share": "a number of people or events without its share, or without what rounds it",
-    "second_form": "a further form of an estimate that is shown already: two roundings tell more than one",
-    "derived": "made from exact estimates: make it anew from the protected ones",
-}
 #: What is broken down by so many things or fewer is worth every effort to be shown.
 WANTED = 1
 _FAR = 150  #: Worlds of a single row are looked for this far around the truth: more would be more of the same.
-
-
-@dataclass(frozen=True)
-class Protected:
-    """Protected estimates, and the private log.
-
-    Parameters
-    ----------
-    estimates
-        All rows that were given, in their order. `conf_status` is F or N, and of the rows N nothing is left.
-    reasons
-        Row → why it is withheld (keys of `REASONS`). Private: it tells primary from complementary.
-    """
-
-    estimates: Estimates
-    reasons: Mapping[int, str] = field(default_factory=dict)
-
-    @property
-    def tally(self) -> dict[str, int]:
-        """How many rows are withheld for each reason."""
-        found = list(self.reasons.values())
-        return {reason: found.count(reason) for reason in REASONS if reason in found}
 
 
 def protect_survey(
@@ -139,7 +103,7 @@ def protect_survey(
         raise UsageError(problem("survey-minimum-wrong", given=width))
     if _is_protected(estimates):
         return Protected(estimates)
-    work = _Work(estimates, read(estimates, minimum), width, places, definitions(indicators))
+    work = Work(estimates, read(estimates, minimum), width, places, definitions(indicators))
     work.primary()
     work.alone()
     work.one_division(places)
@@ -154,7 +118,7 @@ def _is_protected(estimates: Estimates) -> bool:
     return bool(len(estimates)) and statuses <= {"F", "N"} and table.column("n_positive").null_count == len(estimates)
 
 
-class _Work:
+class Work:
     """One protection: which domains are withheld so far, and why."""
 
     def __init__(
@@ -188,6 +152,11 @@ class _Work:
     def kept(self) -> Mask:
         return np.asarray(self.why == "")
 
+    @property
+    def visible(self) -> Mask:
+        """Domains of which a row is published."""
+        return self.kept
+
     def _withhold(self, mask: Mask, why: str) -> None:
         self.why[mask & self.kept] = why
 
@@ -214,6 +183,13 @@ class _Work:
 
     def alone(self) -> None:
         """Withhold rows that tell too much by themselves; of the others keep what they leave possible."""
+        self.ranges()
+        narrow = self.high - self.low < self.width
+        narrow &= np.array([self.counted, self.counted, ~self.known])
+        self._withhold(self.kept & narrow.any(axis=0), "narrow")
+
+    def ranges(self) -> None:
+        """What each row that is kept leaves possible by itself."""
         size = len(self.domains)
         self.low, self.high = np.zeros((3, size), dtype=np.int64), np.full((3, size), LARGEST, dtype=np.int64)
         self.share_low, self.share_high = np.zeros(size), np.ones(size)
@@ -225,9 +201,6 @@ class _Work:
             low, high = (int(self.n[at]),) * 2 if known else self._by_weight(at, low, int(last[at]))
             worlds = self._worlds(at, low, high) if self.counted[at] else np.array([[0, 0], [low, high], [low, high]])
             self.low[:, at], self.high[:, at] = worlds.min(axis=1), worlds.max(axis=1)
-            narrow = self.high[:, at] - self.low[:, at] < self.width[at]
-            if np.any(narrow & [self.counted[at], self.counted[at], not known]):
-                self.why[at] = "narrow"
         self.own = self.low, self.high
 
     def _side_by_side(self) -> None:
@@ -350,29 +323,38 @@ class _Work:
     def checked(self, width: int | None, places: Sequence[Place]) -> Protected:
         """What is published, once the public finds nothing in it."""
         made = self.published()
-        tied = tied_groups(self.domains, self.kept, self.estimates.dimensions, places, self.definition)
-        left = [group for group in (*self.groups, *tied) if self.kept[group.members].any()]
+        tied = tied_groups(self.domains, self.visible, self.estimates.dimensions, places, self.definition)
+        left = [group for group in (*self.groups, *tied) if self.visible[group.members].any()]
         while left:
-            again, shown = [], (made.estimates, read(made.estimates, int(self.minimum.min())))
-            for group in left:
-                at = group.members
-                seen = narrow_to_the_public(*shown, group, self.minimum[at], self.width[at], width, places)
-                if seen:
-                    self._give_up(group, seen)
-                if seen and self.kept[group.members].any():
+            again = []
+            for group, seen in self.narrow(made.estimates, left, width, places):
+                self._give_up(group, seen)
+                if self.visible[group.members].any():
                     again.append(group)
             left = again
             made = self.published()
         return made
 
+    def narrow(
+        self, shown: Estimates, left: Sequence[Group], width: int | None, places: Sequence[Place]
+    ) -> Iterator[tuple[Group, list[int]]]:
+        """Groups of which the public finds something in what would be shown, and which of their members these are."""
+        table = read(shown, int(self.minimum.min()))
+        for group in left:
+            at = group.members
+            seen = narrow_to_the_public(shown, table, group, self.minimum[at], self.width[at], width, places)
+            if seen:
+                yield group, seen
+
     def _give_up(self, group: Group, seen: Sequence[int]) -> None:
         """Withhold the domains that look narrow; where these are withheld, the least wanted one that overlaps."""
-        shown = [at for at in seen if self.kept[group.members[at]]]
-        if not shown and not self.kept[group.members].any():
+        visible = self.visible
+        shown = [at for at in seen if visible[group.members[at]]]
+        if not shown and not visible[group.members].any():
             return
         if not shown:
             overlaps = (group.leaves.sums @ group.leaves.sums[list(seen)].T).sum(axis=1) > 0
-            kept = [at for at in self._wanted(group.members) if self.kept[at]]
+            kept = [at for at in self._wanted(group.members) if visible[at]]
             of = dict(zip(group.members.tolist(), overlaps.tolist(), strict=True))
             shown = [group.members.tolist().index(([at for at in kept if of[at]] or kept)[-1])]
         self.why[group.members[shown]] = "narrow"

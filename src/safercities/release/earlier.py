@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from safercities.disclose import journal
+from safercities.disclose.corrected import Version
 from safercities.disclose.journal import Entry
 from safercities.disclose.plan import PlannedPeriod
 from safercities.model.errors import Problem, SafercitiesError, problem
@@ -76,6 +77,27 @@ class Earlier:
                     said["other"] = there[0]
                     raise SafercitiesError(problem("publish-same-cases-before", file=str(each.path), **said))
             found += [entry for entry in mine[:1] if entry is not None]
+        return found
+
+    def versions(self, source: str, period: Period) -> list[Version]:
+        """Every release of a wave of a survey, or of audits, oldest first; none where of one nothing was kept.
+
+        Raises
+        ------
+        SafercitiesError
+            If the journal is damaged.
+        """
+        found = []
+        for each in self.chain:
+            if (source, period) not in self.told[each.id]:
+                continue
+            seal = each.manifest.files["estimates.parquet"].sha256
+            kept = journal.read_waves(self.folder, each.number, seal)
+            wave = next((one for one in kept if (one.source, one.period) == (source, str(period))), None)
+            if wave is None:
+                return []
+            rows = read(each, self.keys).where(source=source, period=str(period))
+            found.append(Version(each.number, rows, wave, each.manifest.rules))
         return found
 
     def check_renamed(self, parts: Sequence[PlannedPeriod], sources: Collection[str], file: str) -> None:

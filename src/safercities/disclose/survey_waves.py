@@ -1,0 +1,60 @@
+"""What the journal keeps of a wave of a survey: respondents and cases of each domain, and whose row is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from safercities.disclose.journal import Wave
+from safercities.disclose.survey_rows import Domain, Table, read
+from safercities.disclose.survey_versions import Name
+from safercities.model.dimensions import TOTAL
+from safercities.model.estimates import Estimates
+
+
+def wave_of(estimates: Estimates, shown: Estimates, number: int) -> list[Wave]:
+    """What the journal keeps of waves that are published for the first time, one for each source and period.
+
+    Parameters
+    ----------
+    estimates
+        Exact ones, with n and n_positive.
+    shown
+        As protected, row by row.
+    number
+        Of the release.
+    """
+    table = read(estimates, 2)
+    free = np.array([one == "F" for one in shown.table.column("conf_status").to_pylist()], dtype=bool)
+    found: dict[tuple[str, str], list[tuple[Domain, int]]] = {}
+    for one in table.domains:
+        out = one.row >= 0 and bool(free[one.row])
+        found.setdefault(one.series[:2], []).append((one, number if out else 0))
+    return [wave(table, estimates.dimensions, its) for its in found.values()]
+
+
+def wave(table: Table, names: Sequence[str], its: Sequence[tuple[Domain, int]]) -> Wave:
+    """That of the domains of one wave, each with the release whose row is shown of it; 0: none is."""
+    at = np.array([max((one.row, *one.totals, *one.others)) for one, _ in its], dtype=np.int64)
+    source, period = its[0][0].series[:2]
+    series, keys = (tuple((one.series[2], one.series[3]) for one, _ in its), tuple(one.key for one, _ in its))
+    shown = np.array([number for _, number in its], dtype=np.int64)
+    return Wave(source, period, ("place", *names), series, keys, table.n[at], table.x[at], shown)
+
+
+def by_name(wave: Wave) -> dict[Name, tuple[int, int, int]]:
+    """n, x and the release of the row shown, of each domain."""
+    numbers = zip(wave.n.tolist(), wave.x.tolist(), wave.shown.tolist(), strict=True)
+    found = {}
+    for series, (place, *codes), three in zip(wave.series, wave.keys, numbers, strict=True):
+        named = zip(wave.names[1:], codes, strict=True)
+        found[series, place, frozenset((name, code) for name, code in named if code != TOTAL)] = three
+    return found
+
+
+def row_domain(row: Mapping[str, Any], dimensions: Sequence[str]) -> Name:
+    """The domain that a row is of."""
+    codes = frozenset((name, row[name]) for name in dimensions if row[name] != TOTAL)
+    return (str(row["indicator"] or ""), str(row["version"] or "")), str(row["place"] or ""), codes
