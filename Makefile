@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench spark docs reference lock clean
+.PHONY: help demo test check frontend frontend-check bench spark docs reference lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -13,17 +13,31 @@ help: ## this list
 .venv/.%: requirements-%.lock .venv/.ready
 	@sh scripts/setup-venv.sh $*
 
-demo: .venv/.ready ## build the synthetic city, measure and publish it, and open its State of Safety review
+demo: .venv/.ready frontend ## build the synthetic city, measure and publish it, and open its State of Safety review
 	$(BIN)/safercities demo demo-city
 
-test: .venv/.ready ## all tests
+test: .venv/.ready frontend ## all tests
 	$(BIN)/pytest -n auto $(ARGS)
 
-check: .venv/.ready ## format, lint, types, layers
+check: .venv/.ready frontend-check ## format, lint, types, layers, translations
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/messages.py --check
+
+messages: .venv/.ready ## gather the hub's texts for translation
+	$(BIN)/python scripts/messages.py
+
+BUILT := src/safercities/hub/static/hub/built/manifest.json
+SCRIPTS := $(wildcard frontend/*.json frontend/*.ts frontend/src/*.ts frontend/src/*/*.ts frontend/src/css/*.css)
+$(BUILT): $(SCRIPTS) scripts/build-frontend.sh | .venv/.ready
+	@sh scripts/build-frontend.sh
+
+frontend: $(BUILT) ## maps, charts and forms of the hub, built from frontend/ (anew only where its sources changed)
+
+frontend-check: .venv/.ready ## types and style of frontend/
+	@sh scripts/build-frontend.sh check
 
 spark: .venv/.spark ## Spark into .venv (434 MB; needs Java 17), for its tests and its benchmark
 
@@ -40,4 +54,4 @@ lock: .venv/.ready ## requirements*.lock anew from pyproject.toml: hashes, no ad
 	$(BIN)/python scripts/lock.py
 
 clean: ## remove everything that make made
-	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache site dist demo-city demo-city-keys
+	rm -rf .venv frontend/node_modules src/safercities/hub/static/hub/built .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache site dist demo-city demo-city-keys

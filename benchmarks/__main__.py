@@ -12,6 +12,7 @@ FULL = [
     ["benchmarks.survey"],
     ["benchmarks.rounding"],
     ["benchmarks.suppression"],
+    ["benchmarks.hub_figures"],
     ["benchmarks.startup"],
     ["benchmarks.spark"],
 ]
@@ -21,6 +22,7 @@ SMALL = [
     ["benchmarks.survey", "--rows", "50000", "--peer-rows", "5000", "--samplics-rows", "20000"],
     ["benchmarks.rounding", "--people", "3000", "--secrets", "2", "--no-ten"],
     ["benchmarks.suppression", "--small"],
+    ["benchmarks.hub_figures", "--small"],
     ["benchmarks.startup"],
     ["benchmarks.spark", "--rows", "2000000"],
 ]

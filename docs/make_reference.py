@@ -34,6 +34,7 @@ from safercities.collect.spec import (
     YesFrom,
 )
 from safercities.config import AboutSpec, AddressesSpec, KnownSpec, MeasureSpec, ObservatorySpec, PublishSpec
+from safercities.hub.options import OPTIONS, PREFIX, Option
 from safercities.indicators.facts import facts, looks_back
 from safercities.indicators.numerators import Acts, Answers, Compared, Goalposts, Index, Ratings
 from safercities.indicators.spec import Indicator, Links, Version
@@ -277,6 +278,22 @@ def _links(links: Links) -> str:
     return "; ".join(f"{name} {', '.join(map(str, to))}" for name, to in named.items() if to)
 
 
+def settings_page() -> str:
+    """Every setting of the hub."""
+    head = (
+        "# Settings of the hub\n\n"
+        "The hub (`safercities serve`) reads its settings from variables of the environment. None is needed on one "
+        "machine. Yes or no is written `1` or `0`; lists have commas between; a rate is a number and `s`, `m`, `h` or "
+        "`d`, as `300/m`. What is marked *secret* belongs into a file that only the hub's user can read.\n"
+    )
+    rows = [[f"`{PREFIX}{one.name}`", one.what + (" *Secret.*" if one.secret else ""), _unset(one)] for one in OPTIONS]
+    return "\n".join([MADE, head, table(["variable", "what it is for", "where it is not set"], rows), ""])
+
+
+def _unset(option: Option) -> str:
+    return f"`{option.default}`" if option.default else "–"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "reference/observatory-toml.md": observatory_page,
     "reference/problems.md": problems_page,
@@ -284,6 +301,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/survey-answers.md": answers_page,
     "reference/publication-rules.md": rules_page,
     "reference/audit-rubric.md": rubric_page,
+    "reference/settings.md": settings_page,
     "tutorial/first-review.md": first_review,
     "tutorial/first-survey.md": first_survey,
 }

@@ -1,7 +1,7 @@
 """Write the requirements*.lock from pyproject.toml: every platform, hashes, no addresses.
 
-requirements.lock holds what everybody needs. Spark and the peers of the benchmarks are large and rarely needed: each
-has a file with what it needs beyond requirements.lock, in versions that fit it.
+requirements.lock holds what everybody needs. Spark, the peers of the benchmarks and Node.js are large and rarely
+needed: each has a file with what it needs beyond requirements.lock, in versions that fit it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 BASE = Path("requirements.lock")
 HEADER = "# Made by `make lock` from pyproject.toml: {what}, Python >= 3.11, any platform. Do not edit.\n"
-MORE = {"spark": ["--extra", "spark", "pyproject.toml"], "bench": ["--group", "bench"]}
+MORE = {"spark": ["--extra", "spark", "pyproject.toml"], "bench": ["--group", "bench"], "node": ["frontend/node.in"]}
 
 
 def main() -> None:

@@ -1,0 +1,10 @@
+// Entry of the workbench: what happens while a person waits, uploads or edits. htmx itself comes with site.ts.
+import { listenToChanges } from "./work/announce.ts";
+import { listenToPolling } from "./work/polling.ts";
+import { listenToUnsaved } from "./work/unsaved.ts";
+import { listenToUploads } from "./work/upload.ts";
+
+listenToChanges();
+listenToPolling();
+listenToUnsaved();
+listenToUploads();

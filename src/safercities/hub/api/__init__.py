@@ -1,0 +1,1 @@
+"""What other machines read and bring."""

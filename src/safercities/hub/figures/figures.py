@@ -1,0 +1,238 @@
+"""What a page asks of published figures: what there is, a series, a table, a map, the latest number of a place."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from safercities.engine.sql import quote
+from safercities.hub.figures import store
+from safercities.hub.figures.about import DimensionInfo, Headline, IndicatorInfo, PlaceInfo, SourceInfo
+from safercities.hub.figures.choices import Choices, Combinations
+from safercities.hub.figures.current import current
+from safercities.hub.figures.headlines import KINDS, newest_last
+from safercities.hub.figures.query import Query, condition
+from safercities.hub.figures.reader import Reader
+from safercities.model.errors import SafercitiesError
+from safercities.model.periods import Period
+
+#: What a map draws.
+MAP = (
+    "place",
+    "value",
+    "lower",
+    "upper",
+    "se",
+    "n",
+    "obs_status",
+    "conf_status",
+    "quality",
+    "coverage",
+    "release",
+    "row",
+)
+
+
+class Figures(Reader):
+    """What is published of an observatory, ready to be asked: quick, read-only, from any thread.
+
+    Open it with `Figures.open`; parameters are those of `Reader`. Answers are rows as they were published: a withheld
+    one (`conf_status` N) is a row without a value, neither zero nor missing.
+    """
+
+    @classmethod
+    def open(cls, folder: Path) -> Figures:
+        """The figures of an index: opened once a process, and again when another version has become current.
+
+        Raises
+        ------
+        SafercitiesError
+            If there is no index, or it cannot be read.
+        """
+        return _opened(cls, folder)
+
+    # -- what there is -------------------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> str:
+        """Id of the head of the chain: as long as it is the same, so is every answer."""
+        return self.about.version
+
+    @property
+    def indicators(self) -> Mapping[str, IndicatorInfo]:
+        """Code → what is told of it."""
+        return self.about.indicators
+
+    @property
+    def places(self) -> Mapping[str, PlaceInfo]:
+        """Id → what is told of it; also places that others lie in, without rows of their own."""
+        return self.about.places
+
+    @property
+    def sources(self) -> Mapping[str, SourceInfo]:
+        """Name → what is told of it."""
+        return self.about.sources
+
+    @property
+    def breakdowns(self) -> Mapping[str, DimensionInfo]:
+        """Name → codes and what they are called."""
+        return self.about.dimensions
+
+    def choices(self, query: Query | None = None) -> Choices:
+        """What can still be chosen: of each filter the codes that leave some rows, given all other filters.
+
+        Raises
+        ------
+        UsageError
+            If it names a dimension that there is not.
+        """
+        query = query or Query()
+        wanted = self._texts.wanted(query)
+        return self._cache.get(("choices", query), lambda: self._choose(wanted), lambda found: found.size)
+
+    def _choose(self, wanted: Mapping[str, Sequence[int]]) -> Choices:
+        if "place" not in wanted:
+            return self._combinations.choose(wanted)
+        names = ", ".join(quote(name) for name in store.facets(self.dimensions))
+        counts = f"count(*)::BIGINT AS {store.ROWS}, count(value)::BIGINT AS {store.SHOWN}"
+        where = condition({"place": wanted["place"]})
+        places = self._from({"place": wanted["place"]})
+        found = self._run(f"SELECT {names}, {counts} FROM {places} WHERE {where} GROUP BY ALL")
+        return Combinations(found, self._texts).choose({name: at for name, at in wanted.items() if name != "place"})
+
+    def places_with(self, query: Query) -> list[str]:
+        """Ids of the places that have rows that fit, in order."""
+        wanted = self._texts.wanted(query)
+        text = f"SELECT DISTINCT place FROM {self._from(wanted)} WHERE {condition(wanted)} ORDER BY place"
+        found = self._cached(text).column(0).to_pylist()
+        return [str(self._texts.text("place", at)) for at in found]
+
+    # -- what pages ask ------------------------------------------------------------------------------------------------
+
+    def series(
+        self,
+        indicator: str,
+        place: str,
+        *,
+        unit: str | None = None,
+        method: str | None = None,
+        source: str | None = None,
+        version: str | None = None,
+        dimensions: Mapping[str, Sequence[str]] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Rows of an indicator at a place over time, oldest first; what is not said: any, but breakdowns `_T`."""
+        chosen = _chosen(unit, method, source, version)
+        query = Query([indicator], [place], dimensions=dimensions or {}, total_only=True, **chosen)
+        return self.rows(query, order=("period",), columns=columns)
+
+    def table(
+        self,
+        indicator: str,
+        period: str,
+        *,
+        by: Sequence[str] = (),
+        places: Sequence[str] = (),
+        level: str | None = None,
+        unit: str | None = None,
+        method: str | None = None,
+        source: str | None = None,
+        version: str | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Rows of an indicator and period, broken down by these dimensions and no other, with their totals."""
+        chosen = _chosen(unit, method, source, version)
+        levels = [] if level is None else [level]
+        some = dict.fromkeys(by, ())
+        query = Query([indicator], places, [period], some, levels=levels, total_only=True, **chosen)
+        return self.rows(query, columns=columns)
+
+    def map_values(
+        self,
+        indicator: str,
+        period: str,
+        level: str,
+        *,
+        unit: str | None = None,
+        method: str | None = None,
+        source: str | None = None,
+        version: str | None = None,
+        dimensions: Mapping[str, Sequence[str]] | None = None,
+        columns: Sequence[str] = MAP,
+    ) -> pa.Table:
+        """Rows of an indicator and period at all places of a level."""
+        chosen = _chosen(unit, method, source, version)
+        query = Query([indicator], (), [period], dimensions or {}, levels=[level], total_only=True, **chosen)
+        return self.rows(query, columns=columns)
+
+    def latest(self, indicator: str, place: str, *, source: str | None = None) -> list[dict[str, Any]]:
+        """The headline row of each source at a place: its newest period, withheld or not; the best source first.
+
+        Where the place has no rows of the headline's series (as a small one may have no rate), those of another one.
+        """
+        return self.latest_of([indicator], place, source=source).get(indicator, [])
+
+    def latest_of(
+        self, indicators: Sequence[str], place: str, *, source: str | None = None
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Indicator → its headline rows at a place, of several indicators (of all, where none is named) in one go."""
+        query = Query(indicators, [place], sources=[] if source is None else [source], total_only=True)
+        found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for row in self.rows(query).to_pylist():
+            found.setdefault((row["indicator"], row["source"]), []).append(row)
+        best: dict[str, list[dict[str, Any]]] = {}
+        for (code, name), rows in found.items():
+            head = next(one for one in self.indicators[code].headlines if one.source == name)
+            best.setdefault(code, []).append(min(rows, key=partial(_preference, head)))
+        for code, rows in best.items():
+            ranks = {one.source: at for at, one in enumerate(self.indicators[code].headlines)}
+            best[code] = [row for _, row in sorted((ranks[row["source"]], row) for row in rows)]
+        return best
+
+
+def _preference(head: Headline, row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """How far a row is from the headline's series, and how old: lower is better."""
+    kind = Period.parse(row["period"]).kind
+    end, start = newest_last(row["period"])
+    differs = (kind != head.kind, row["unit"] != head.unit, row["method"] != head.method)
+    return *differs, -end.toordinal(), -start.toordinal(), row["version"] != head.version, KINDS.index(kind), row["row"]
+
+
+def _chosen(unit: str | None, method: str | None, source: str | None, version: str | None) -> dict[str, Any]:
+    given = {"units": unit, "methods": method, "sources": source, "versions": version}
+    return {name: [code] for name, code in given.items() if code is not None}
+
+
+_lock = threading.Lock()
+_open: dict[Path, tuple[Path, Figures]] = {}
+
+
+def _opened(kind: type[Figures], index: Path) -> Figures:
+    """The figures of the current version; those of the one before stay with whoever holds them."""
+    index = index.absolute()
+    folder = current(index)
+    known = _open.get(index)
+    if known is not None and known[0] == folder:
+        return known[1]
+    with _lock:
+        known = _open.get(index)
+        if known is None or known[0] != folder:
+            known = (folder, _first(kind, index, folder))
+            _open[index] = known
+        return known[1]
+
+
+def _first(kind: type[Figures], index: Path, folder: Path) -> Figures:
+    """Open a version; if it was replaced, and cleared away, meanwhile: the one that is current now."""
+    try:
+        return kind(folder)
+    except SafercitiesError:
+        again = current(index)
+        if again == folder:
+            raise
+        return kind(again)

@@ -1,0 +1,1 @@
+"""What takes time: tasks, their progress, and what becomes of them when a worker dies."""

@@ -1,0 +1,39 @@
+"""`python -m safercities.hub createadmin`: the first administrator, by a link that sets the password."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from safercities.hub.accounts import invite, password_path
+from safercities.hub.models import Event, Role
+
+
+class Command(BaseCommand):
+    """Makes a hub administrator. No password is asked for here: it would end in the shell's history."""
+
+    help = "Make a hub administrator, and print a link, good once, with which they set their password."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Who, and under which address the hub is reached."""
+        parser.add_argument("email")
+        parser.add_argument("--name", default="")
+        parser.add_argument("--address", default="http://localhost:8000", help="where people reach the hub")
+        parser.add_argument("--reset", action="store_true", help="a new link for somebody who has a password")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Make the account, and print the link."""
+        try:
+            user, link = invite(options["email"], Role.HUB_ADMIN, name=options["name"])
+        except ValidationError as error:
+            raise CommandError("; ".join(error.messages)) from None
+        if options["reset"]:
+            link = password_path(user)
+            Event.record("password.link_made", object=str(user.pk))
+        if link:
+            self.stdout.write(f"{options['address'].rstrip('/')}{link}")
+        else:
+            self.stdout.write("They have a password already, and are administrator now. A new link: --reset")

@@ -1,0 +1,1 @@
+"""Running a hub: serve, back up, restore, watch."""

@@ -1,0 +1,23 @@
+"""Addresses of the hub. Each part of it has its own list."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from safercities.hub import health
+from safercities.hub.api.main import api
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("account/", include("allauth.urls")),
+    path("api/v1/", api.urls),
+    path("sdmx/", include("safercities.hub.api.sdmx_urls")),
+    path("w/", include("safercities.hub.workbench.urls")),
+    path("", include("safercities.hub.public.urls")),  # last: it answers what is left
+]
+
+handler400 = "safercities.hub.errors.bad_request"
+handler403 = "safercities.hub.errors.forbidden"
+handler404 = "safercities.hub.errors.not_found"
+handler500 = "safercities.hub.errors.broken"

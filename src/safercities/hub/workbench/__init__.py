@@ -1,0 +1,1 @@
+"""The workbench: where an analyst's files become a release."""

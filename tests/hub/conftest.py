@@ -1,0 +1,60 @@
+"""Fixtures of the hub's tests: an observatory, people with roles, and their browsers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from safercities.hub.models import Membership, Observatory, Role, User
+
+MakeUser = Callable[..., User]
+
+
+@pytest.fixture(autouse=True)
+def _no_limits_of_other_tests() -> None:
+    """Rate limits are counted in the cache."""
+    cache.clear()
+
+
+@pytest.fixture
+def city(db: None, tmp_path: Path) -> Observatory:
+    """A public observatory."""
+    return Observatory.objects.create(slug="city", name="City", place_id="XA-CIT", folder=str(tmp_path / "city"))
+
+
+@pytest.fixture
+def hidden(db: None, tmp_path: Path) -> Observatory:
+    """An observatory that is not public."""
+    return Observatory.objects.create(
+        slug="hidden", name="Hidden", place_id="XA-HID", folder=str(tmp_path / "hidden"), public=False
+    )
+
+
+@pytest.fixture
+def make_user(db: None) -> MakeUser:
+    """Makes somebody with roles in an observatory; hub administrators need none."""
+
+    def make(name: str = "somebody", *roles: Role, observatory: Observatory | None = None) -> User:
+        user = User.objects.create_user(f"{name}@example.org", "long enough to be a password", name=name)
+        for role in roles:
+            Membership.objects.create(user=user, role=role, observatory=None if role == Role.HUB_ADMIN else observatory)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def browser_of() -> Callable[[User | None], Client]:
+    """A browser in which somebody is signed in; None: nobody."""
+
+    def make(user: User | None) -> Client:
+        client = Client()
+        if user is not None:
+            client.force_login(user)
+        return client
+
+    return make
