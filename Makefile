@@ -13,7 +13,7 @@ help: ## this list
 .venv/.%: requirements-%.lock .venv/.ready
 	@sh scripts/setup-venv.sh $*
 
-demo: .venv/.ready frontend ## build the synthetic city, measure and publish it, and open its State of Safety review
+demo: .venv/.ready frontend ## build the synthetic city, measure, publish and review it, and open the hub on it (Ctrl-C ends)
 	$(BIN)/safercities demo demo-city
 
 test: .venv/.ready frontend ## all tests

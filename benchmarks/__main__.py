@@ -13,6 +13,7 @@ FULL = [
     ["benchmarks.rounding"],
     ["benchmarks.suppression"],
     ["benchmarks.hub_figures"],
+    ["benchmarks.hub_load"],
     ["benchmarks.startup"],
     ["benchmarks.spark"],
 ]
@@ -23,6 +24,7 @@ SMALL = [
     ["benchmarks.rounding", "--people", "3000", "--secrets", "2", "--no-ten"],
     ["benchmarks.suppression", "--small"],
     ["benchmarks.hub_figures", "--small"],
+    ["benchmarks.hub_load", "--small", "--seconds", "3"],
     ["benchmarks.startup"],
     ["benchmarks.spark", "--rows", "2000000"],
 ]

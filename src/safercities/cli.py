@@ -67,18 +67,24 @@ def demo(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Where to build it: a new or empty folder, or an earlier demo.")
     ] = Path("demo-city"),
-    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the review in a browser.")] = True,
+    serve_: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="Stay, and serve the hub; or only try it out.")
+    ] = True,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the hub in a browser.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Build a synthetic city, measure and publish it, and open its review."""
+    """Build a synthetic city, measure and publish it, and open the hub on it."""
     from safercities.demo.run import run
 
     with terminal.guarded(as_json), terminal.progress(as_json) as progress:
         result = run(folder, say=(lambda line: None) if as_json else terminal.say, progress=progress)
     made = {"review": [str(path) for path in result.review], "release": str(result.release), "keys": str(result.keys)}
     terminal.done(as_json, {"folder": str(folder), **made, **result.counts})
-    if open_ and not as_json:
-        terminal.browse(result.review[0])
+    if not as_json:
+        from safercities.hub.operate import demonstration
+
+        with terminal.guarded(as_json):
+            demonstration.show(folder, result.keys.parent, result.review[0], browse=open_, stay=serve_)
 
 
 @app.command()
@@ -273,6 +279,74 @@ def fetch(
     rows = [{"file": str(one.path), "url": one.url, "at": one.at, "sha256": one.sha256} for one in found]
     lines = [f"{one.url}: {one.path}" for one in found]
     terminal.done(as_json, {"fetched": rows}, "\n".join(lines) or "No source has an address: nothing was to be got.")
+
+
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        metavar="HOME",
+        help="The hub's own folder: accounts, jobs. Default: $SAFERCITIES_HUB_HOME, or ~/.local/share/safercities/hub.",
+    ),
+]
+
+
+@app.command()
+def serve(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR", help="Observatories. Those of earlier times are known still.")
+    ] = None,
+    home: Home = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0: any that is free.")
+    ] = 8000,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+) -> None:
+    """Serve the hub: public pages, workbench and API, on this machine."""
+    from safercities.hub.operate import serving
+
+    with terminal.guarded(False):
+        serving.serve(folders or [], home=home, host=host, port=port, browse=browser)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What to write: a .tar.gz.")],
+    home: Home = None,
+    with_keys: Annotated[
+        bool, typer.Option("--keys", help="Also the keys that sign releases and sessions: whoever has them is you.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Copy the hub, also while it runs: database, observatories, releases."""
+    from safercities.hub.operate import backing_up
+
+    with terminal.guarded(as_json):
+        made = backing_up.back_up(file, home=home, keys=with_keys)
+    if not as_json:
+        terminal.warn(made.problems)
+    size = f"{made.bytes / 1e6:,.1f} MB in {made.files:,} files"
+    terminal.done(as_json, made.told(), f"{made.file}: {size}, {made.observatories} observatories")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `backup` wrote.")],
+    home: Annotated[Path, typer.Option("--home", metavar="HOME", help="A new or empty folder.")],
+    as_json: Json = False,
+) -> None:
+    """Make a hub of a backup, in a new home."""
+    from safercities.hub.operate import restoring
+
+    with terminal.guarded(as_json):
+        made = restoring.restore(file, home)
+    if not as_json:
+        terminal.warn(made.problems)
+    text = (
+        f"{home} holds {made.observatories} observatories as of {made.created}. Next: safercities serve --home {home}"
+    )
+    terminal.done(as_json, made.told(), text)
 
 
 keys = typer.Typer(help="Make, show, rotate and distrust the keys that sign releases.", no_args_is_help=True)

@@ -57,6 +57,7 @@ def publish(
     supersedes: str | None = None,
     keys: KeyStore | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    seal: str | None = None,
 ) -> Published:
     """Protect what the observatory measures, attack it, and write it as the next release of `releases/`.
 
@@ -73,6 +74,8 @@ def publish(
         Default: those of the observatory's place on this machine.
     progress
         Told what is being done; default: the observatory's own.
+    seal
+        That of a `preview`: what says anything else is not published.
 
     Raises
     ------
@@ -90,11 +93,57 @@ def publish(
     private = federating.private(observatory)
     with files.locked(private / "publish"):
         run = _Run(observatory, published or date.today(), reason, supersedes, keys, progress or observatory.progress)
+        run.seal = seal
         return run.publish()
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What `publish` would say, before anything is published.
+
+    Parameters
+    ----------
+    estimates
+        The protected estimates.
+    problems
+        What is left out and why, for the office.
+    seal
+        Hash of the estimates as a release holds them: given to `publish`, it publishes this or nothing.
+    """
+
+    estimates: Estimates
+    problems: tuple[Problem, ...]
+    seal: str
+
+
+def preview(
+    observatory: Observatory,
+    *,
+    published: date | None = None,
+    supersedes: str | None = None,
+    keys: KeyStore | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Preview:
+    """Protect and attack as `publish` does, and write no release and no journal. What it takes and raises is the same.
+
+    Raises
+    ------
+    UsageError, SafercitiesError
+        As `publish`. Where something could be deduced, that stands in the private log only.
+    """
+    from safercities.release.store import KeyStore
+
+    keys = keys if keys is not None else KeyStore.open(observatory.place.id)
+    with files.locked(federating.private(observatory) / "publish"):
+        run = _Run(observatory, published or date.today(), None, supersedes, keys, progress or observatory.progress)
+        return run.preview()
 
 
 class _Run(Protection):
     """One run, while nobody else publishes."""
+
+    #: What the estimates must hash to, if somebody has seen them before.
+    seal: str | None = None
 
     def __init__(
         self,
@@ -127,9 +176,36 @@ class _Run(Protection):
             return self._again()
         content = self._content(parts)
         if self.chain and not parts and self._says(content.estimates, self.chain[-1]):
+            self._check_seal(_seal_of(self.chain[-1]))
             return Published(self.chain[-1].path, content.estimates, tuple(self.problems))
         self._attack(content)
         return self._write(content)
+
+    def preview(self) -> Preview:
+        """What the release would say."""
+        parts = self.plan(self.supersedes)
+        if not parts and self.observatory.federation is None:
+            last = str(self.chain[-1].path) if self.chain else config.FILE
+            code = "publish-nothing-new" if self.chain else "publish-nothing"
+            raise SafercitiesError([*self.problems, problem(code, file=last)])
+        content = self._content(parts)
+        if self.chain and not parts and self._says(content.estimates, self.chain[-1]):
+            raise SafercitiesError([*self.problems, problem("publish-nothing-new", file=str(self.chain[-1].path))])
+        self._attack(content)
+        return Preview(content.estimates, tuple(dict.fromkeys(self.problems)), self._sealed(content.estimates))
+
+    def _check_seal(self, found: str) -> None:
+        """What was seen before is what is published, or nothing is."""
+        if self.seal is not None and found != self.seal:
+            raise SafercitiesError([*self.problems, problem("publish-unseen", file=config.FILE, column="publish")])
+
+    def _sealed(self, estimates: Estimates) -> str:
+        """Hash of the estimates as a release holds them."""
+        from safercities.release.table import write_parquet
+
+        with tempfile.TemporaryDirectory(dir=self.private, prefix=".estimates-") as made:
+            write_parquet(estimates, Path(made) / "estimates.parquet")
+            return files.sha256(Path(made) / "estimates.parquet")
 
     def _says(self, made: Estimates, release: Verified) -> bool:
         """Whether a release says the same."""
@@ -150,6 +226,7 @@ class _Run(Protection):
         made = self._content(parts).estimates if parts else Estimates.empty()
         if not self._says(made, last):
             raise SafercitiesError([*before, problem("publish-nothing-new", file=str(last.path))])
+        self._check_seal(_seal_of(last))
         return Published(last.path, made, tuple(before))
 
     def _content(self, parts: Sequence[PlannedPeriod]) -> Content:
@@ -198,12 +275,10 @@ class _Run(Protection):
 
     def _write(self, content: Content) -> Published:
         """Keep what stands behind it, then write the release: a journal without a release is never read."""
-        from safercities.release.table import write_parquet
         from safercities.release.write import write_release
 
-        with tempfile.TemporaryDirectory(dir=self.private, prefix=".estimates-") as made:
-            write_parquet(content.estimates, Path(made) / "estimates.parquet")
-            seal = files.sha256(Path(made) / "estimates.parquet")
+        seal = self._sealed(content.estimates)
+        self._check_seal(seal)
         entries = tuple(one.entry() for one in self.everything)
         log = {"withheld": [told for one in self.everything for told in _withheld(one)], "surveys": self.log}
         journal.write(
@@ -213,6 +288,11 @@ class _Run(Protection):
         folder = write_release(content, self.releases, self.keys)
         self.progress("write the release", 1, 1)
         return Published(folder, content.estimates, tuple(dict.fromkeys(self.problems)))
+
+
+def _seal_of(release: Verified) -> str:
+    """Hash of a release's estimates."""
+    return release.manifest.files["estimates.parquet"].sha256
 
 
 def _withheld(one: Guarded) -> Iterator[dict[str, str]]:

@@ -205,6 +205,64 @@ def test_no_correction_of_a_random_survey_tells_anything(seed: int) -> None:
     kept_alike(versions)
 
 
+def test_numbers_of_people_that_are_wrong_now_are_not_shown_again() -> None:
+    """One respondent less, and all weights three times what they were: shares hold, numbers of people do not."""
+    after = sample({("A", "_T"): (399, 120), ("A", "F"): (209, 70), ("A", "M"): (190, 50)})
+    heavier = Estimates.from_rows([row | {"denominator": 3 * row["denominator"]} for row in after.rows()])
+    _, (made, again) = chain(sample(SEXES), heavier, after)
+    assert not shown_rows(made.protected.estimates)
+    assert values(again.protected.estimates) == {"_T": 30.0, "F": 34.0, "M": 25.0}
+
+
+def test_an_interval_that_is_far_too_narrow_now_is_not_shown_again() -> None:
+    after = sample({("A", "_T"): (399, 120), ("A", "F"): (209, 70), ("A", "M"): (190, 50)})
+    wider = Estimates.from_rows([row | {"se": 2 * row["se"]} for row in after.rows()])
+    _, (made,) = chain(sample(SEXES), wider)
+    assert values(made.protected.estimates)["_T"] is None
+
+
+def test_a_breakdown_that_is_added_is_shown_though_nothing_else_changed() -> None:
+    whole: Parts = {("A", "_T"): SEXES["A", "_T"]}
+    versions, (made,) = chain(sample(whole), sample(SEXES))
+    assert values(made.protected.estimates) == values(protect_survey(sample(SEXES), 5).estimates)
+    assert told(versions[:1], made.protected.estimates) == []
+
+
+def by_age(made: Estimates) -> Estimates:
+    ages = {"F": "Y15T29", "M": "Y_GE30", "_T": "_T"}
+    return Estimates.from_rows(
+        [
+            {name: value for name, value in row.items() if name != "sex"} | {"age": ages[row["sex"]]}
+            for row in made.rows()
+        ]
+    )
+
+
+def test_a_breakdown_that_only_the_first_version_has_is_held_against_all_others() -> None:
+    versions, made = chain(by_age(sample(SEXES)), sample(SEXES), sample(SEXES, {"F": 2.5, "_T": 1.5}))
+    assert values(made[1].protected.estimates)["F"] == 36.0
+    assert deduced([one.estimates for one in versions]) == ()
+
+
+def test_rows_of_a_dropped_breakdown_are_read_as_they_were_rounded() -> None:
+    """Each by its own least count, not by that of another indicator: with that it would be no number at all."""
+
+    def least(made: Estimates) -> np.ndarray:
+        return np.array([10 if row["indicator"] == "harm" else 3 for row in made.rows()])
+
+    few: Parts = {("A", "_T"): (40, 13), ("A", "F"): (14, 5), ("A", "M"): (26, 8)}
+    both = [[row | {"indicator": code} for row in sample(few).rows()] for code in ("fear", "harm")]
+    first = Estimates.from_rows([*both[0], *both[1]])
+    last = Estimates.from_rows(
+        [{name: value for name, value in row.items() if name != "sex"} for row in first.rows() if row["sex"] == "_T"]
+    )
+    shown = protect_survey(first, least, places=CITY).estimates
+    assert sum(row["conf_status"] == "F" and row["sex"] != "_T" for row in shown.rows()) > 0
+    version = Version(1, shown, wave_of(first, shown, 1)[0], {})
+    made = correct_survey(last, least, [version], 2, places=CITY).protected.estimates
+    assert {row["value"] for row in made.rows()} <= {row["value"] for row in shown.rows()}
+
+
 # -- the journal -------------------------------------------------------------------------------------------------------
 
 

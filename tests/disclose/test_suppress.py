@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.disclose.brute import cube, few, published, regions, worlds
@@ -253,3 +254,28 @@ def test_somebody_alone_in_a_cell_learns_her_neighbour_only_if_the_cell_is_their
     assert not Prover(known, targets, width, truth=leaves).openings()
     found = Prover(known, targets, width, truth=leaves).openings([Insider(0, alone=True)])
     assert [(one.target, one.lower, one.upper) for one in found] == [(1, 2, 2)]
+
+
+def test_who_reckons_a_large_number_does_not_hide_what_others_reckon() -> None:
+    """Somebody alone in a cell learns the 12 beside it, which is no secret; the two 2 are looked at all the same."""
+    known = Knowledge.of(4).plus(sp.csr_array([[1.0, 1, 0, 0], [0, 0, 1, 1]]), np.array([13.0, 4.0]))
+    leaves, cells = np.array([1, 12, 2, 2]), sp.csr_array(np.eye(4))
+    never = np.iinfo(np.int64).max
+    for whole in (True, False):
+        prover = Prover(
+            known, cells, np.full(4, 4), truth=leaves, whole=whole, enough=np.array([never, 10, never, never])
+        )
+        assert {one.target for one in prover.openings(insiders_of(leaves))} == {2, 3}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_a_large_number_all_insiders_are_asked(first: int) -> None:
+    """Who is alone learns that it is 11 or more, which is no secret; another one that it is 8 to 13, which is one."""
+    order = [0, 1, 2] if first == 0 else [1, 0, 2]
+    leaves, most = np.array([1, 2, 11])[order], np.array([4.0, 2, 20])[order]
+    known = Knowledge.of(3).plus(sp.csr_array([[1.0, 1, 1]]), np.array([14.0])).within(np.zeros(3), most)
+    for whole in (True, False):
+        own = sp.csr_array([[0.0, 0, 1]])
+        prover = Prover(known, own, np.array([6]), truth=leaves, whole=whole, enough=np.array([9]))
+        found = prover.openings(insiders_of(leaves))
+        assert [(one.lower, one.upper, one.insider) for one in found] == [(8, 13, Insider(1 - first))]

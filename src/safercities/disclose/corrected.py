@@ -17,6 +17,8 @@ from safercities.model.estimates import Estimates
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+#: Value, standard error and denominator of a row.
+Figures = tuple[float, float, float]
 #: What of the rules of a release decides what of a wave is withheld and rounded.
 _RULES = ("minimum_count", "sensitive_count", "sensitive", "width")
 #: Of all rows that were shown: if more cannot be shown any more, the correction says so.
@@ -56,6 +58,34 @@ def small(change: Ints, minimum: Ints) -> Mask:
     [False, True, True, False, False]
     """
     return np.asarray((change != 0) & (np.abs(change) < minimum))
+
+
+def still_true(now: Figures, then: Figures, unit: float, people: float) -> bool:
+    """Whether what was shown of a domain is true enough of what is measured now.
+
+    So must be the denominator, since numbers of people are made with it: it may be off by no more than its share may.
+    And the standard error may not have grown by more than half.
+
+    Parameters
+    ----------
+    now, then
+        As measured now, and as shown then.
+    unit, people
+        What values were rounded to then, and denominators then or now.
+
+    Examples
+    --------
+    >>> still_true((31.0, 2.1, 4010.0), (30.0, 2.5, 4000.0), 2.0, 50.0)
+    True
+    >>> still_true((31.0, 2.1, 8020.0), (30.0, 2.5, 4000.0), 2.0, 50.0)
+    False
+    """
+    far, edge = max(ENOUGH * then[1], unit / 2), 1 + 1e-9
+    if abs(now[0] - then[0]) > far * edge or now[1] > (1 + ENOUGH) * then[1] * edge:
+        return False
+    if not then[2] > 0:
+        return True
+    return abs(now[2] - then[2]) <= max(far / then[0] * then[2] if then[0] > 0 else 0.0, people) * edge
 
 
 def check_rules(versions: Sequence[Version], rules: Mapping[str, Any]) -> None:

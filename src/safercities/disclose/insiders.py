@@ -42,6 +42,8 @@ class Inside:
         All insiders.
     rng
         Of the directions.
+    enough
+        Of each target: to know that it is so much or more is no opening. Default: it is.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Inside:
         wanted: Ints,
         everyone: Sequence[Insider],
         rng: np.random.Generator,
+        enough: Ints | None = None,
     ) -> None:
         self.knowledge, self.points, self.wanted, self.everyone = knowledge, points, wanted, list(everyone)
         self.rng = rng
@@ -58,6 +61,9 @@ class Inside:
         self.alone = np.array([one.alone for one in everyone], dtype=bool)
         self.truth = next(iter(points))
         self.value = np.rint(points.targets @ self.truth).astype(np.int64)
+        self.enough = np.full(len(wanted), np.iinfo(np.int64).max) if enough is None else enough
+        #: Targets and insiders who reckon them, but so large that this is no opening.
+        self.harmless: list[tuple[int, int]] = []
 
     def openings(self) -> Iterator[Opening]:
         """The targets that are not wide enough for somebody; one insider a target."""
@@ -83,7 +89,9 @@ class Inside:
         like, found = _directions(target[at]), set[int]()
         for number in np.flatnonzero(self.alone & (np.abs(own).max(axis=1) > STILL)).tolist():
             for one in at[like(own[number])].tolist():
-                if self.mine[one] != number and one not in found:
+                if self.value[one] >= self.enough[one]:
+                    self.harmless.append((one, number))
+                elif self.mine[one] != number and one not in found:
                     found.add(one)
                     yield Opening(one, int(self.value[one]), int(self.value[one]), self.everyone[number], exact=True)
 
@@ -140,6 +148,8 @@ class Inside:
             self.points.add(best.x)
             reach.see(best.x, self.fits(best.x))
             edges.append(int(sign) * inward(best.value))
+        if edges[0] >= self.enough[target]:
+            reach.leave(target, number)
         if number not in reach.still(target):
             return None
         return Opening(target, edges[0], edges[1], insider, exact=True)
@@ -210,6 +220,8 @@ class _Reach:
         self.left = np.ones(len(work.wanted), dtype=bool)
         for number, one in enumerate(work.points):
             self.see(one, work.fits(one), first=number == 0)
+        for target, number in work.harmless:
+            self.leave(target, number)
         self.settle(np.flatnonzero(self.left))
 
     def see(self, leaves: Floats, fits: Mask, *, first: bool = False) -> None:
@@ -229,6 +241,10 @@ class _Reach:
         width = self._high[targets].astype(np.int32) - self._low[targets]
         own = self._work.mine[targets][:, None] == self._who  # her own case: she knows it
         return np.asarray((width < self._work.wanted[targets][:, None]) & ~own)
+
+    def leave(self, target: int, number: int) -> None:
+        """Ask no more of a target for one insider."""
+        self._low[target, self._who == number], self._high[target, self._who == number] = -_FAR, _FAR
 
     def settle(self, targets: Ints) -> Mask:
         """As `short`; those that are wide enough for everybody are left alone from now on."""

@@ -270,7 +270,8 @@ class Prover:
         if not len(self.points):
             raise ValueError("insiders of large systems need the truth")
         found: list[Opening] = []
-        for one in Inside(self.knowledge, self.points, self.wanted, insiders, self._rng).openings():
+        work = Inside(self.knowledge, self.points, self.wanted, insiders, self._rng, self.enough)
+        for one in work.openings():
             found.append(one)
             if self.brief and self._matter(found):
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -90,7 +91,8 @@ def protect_survey_waves(
         return Sampled(without_lone_codes(found.estimates), waves, (), found.tally)
     check_rules(versions, _rules(spec))
     where: dict[str, Any] = {"width": spec.width, "places": places, "indicators": indicators}
-    new = correct_survey(made, minimum, versions, number, **where)
+    counts = partial(least, spec=spec, indicators=indicators)  # of rows that only earlier versions have, too
+    new = correct_survey(made, counts, versions, number, **where)
     shown = without_lone_codes(new.protected.estimates)
     return Sampled(shown, (new.wave,), tuple(told(versions, shown)), new.protected.tally)
 

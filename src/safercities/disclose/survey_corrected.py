@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from safercities.disclose.corrected import ENOUGH, Version, shown_rows, small, with_earlier
+from safercities.disclose.corrected import Figures, Version, shown_rows, small, still_true, with_earlier
 from safercities.disclose.journal import Wave
 from safercities.disclose.suppress import default_width
 from safercities.disclose.survey_attack import Seen
@@ -20,7 +19,7 @@ from safercities.disclose.survey_proof import Proof, Sample
 from safercities.disclose.survey_protected import Protected
 from safercities.disclose.survey_rows import Domain, Minimum, Table, read
 from safercities.disclose.survey_versions import Name, Rules, attack_versions, each_with_others, joined, name_of
-from safercities.disclose.survey_waves import by_name, row_domain, wave
+from safercities.disclose.survey_waves import by_name, row_domain, rows_of, wave
 from safercities.disclose.survey_written import written
 from safercities.disclose.surveys import WANTED, Work
 from safercities.indicators.spec import Indicator
@@ -84,7 +83,7 @@ def correct_survey(
         As `protect_survey`.
     """
     table = read(estimates, minimum)
-    work = _Work(estimates, table, width, places, definitions(indicators), versions)
+    work = _Work(estimates, table, width, places, definitions(indicators), versions, minimum)
     return work.run(number, width, places)
 
 
@@ -99,11 +98,11 @@ class _Work(Work):
         places: Sequence[Place],
         definition: Definitions,
         versions: Sequence[Version],
+        minimum: Minimum,
     ) -> None:
         super().__init__(estimates, table, width, places, definition)
-        self.versions, self.asked = versions, width
+        self.versions, self.asked, self.least = versions, width, minimum
         self.names = [name_of(one, estimates.dimensions) for one in self.domains]
-        self.position = {name: at for at, name in enumerate(self.names)}
         self.known_waves = [by_name(one.wave) for one in versions]
         self.former = [self._restored(one) for one in versions]
         self.again = np.full(len(self.domains), -1, dtype=np.int64)
@@ -137,40 +136,21 @@ class _Work(Work):
 
     def _restored(self, version: Version) -> Work:
         """An earlier version as it was protected: its rows as published, with the true numbers behind them."""
-        made = Estimates.from_rows(list(self._rows(version)), self.estimates.dimensions)
-        own = {name: int(k) for name, k in zip(self.names, self.minimum.tolist(), strict=True)}
-        names = [row_domain(row, made.dimensions) for row in made.rows()]
-        k = np.array([own.get(name, int(self.minimum.max(initial=2))) for name in names], dtype=np.int64)
-        work = Work(made, read(made, k), self.asked, self.places, self.definition)
+        made = Estimates.from_rows(list(rows_of(version, self.estimates.dimensions)), self.estimates.dimensions)
+        work = Work(made, read(made, self._least(made)), self.asked, self.places, self.definition)
         behind = by_name(version.wave)
         shown = [behind[name_of(one, made.dimensions)][2] == version.number for one in work.domains]
         work.why[~np.array(shown, dtype=bool)] = "before"
         work.ranges()
         return work
 
-    def _rows(self, version: Version) -> Iterator[dict[str, Any]]:
-        """A row of each domain that was measured then: as shown, or with nothing but what stands behind it."""
-        dimensions, rows = version.estimates.dimensions, version.estimates.rows()
-        form: dict[tuple[str, str], dict[str, Any]] = {}
-        shown: dict[Name, list[dict[str, Any]]] = {}
-        direct = read(version.estimates, 2).kind != ""
-        for row, used in zip(rows, direct.tolist(), strict=True):
-            if not used:
-                continue
-            if not str(row["method"]).startswith("total"):
-                form.setdefault((str(row["indicator"]), str(row["version"] or "")), row)
-            if row["conf_status"] == "F":
-                shown.setdefault(row_domain(row, dimensions), []).append(row)
-        for name, (n, x, _) in by_name(version.wave).items():
-            series, place, codes = name
-            behind = {"n": n if n >= 0 else None, "n_positive": x if x >= 0 else None}
-            if name in shown:
-                yield from (row | behind for row in shown[name])
-            elif series in form:
-                kept = {
-                    key: form[series][key] for key in ("indicator", "version", "period", "source", "unit", "method")
-                }
-                yield {**kept, "place": place, **dict(codes), **behind}
+    def _least(self, made: Estimates) -> Minimum:
+        """Least counts of an earlier version; where only those of today's rows are given, the greatest for others."""
+        if callable(self.least):
+            return self.least
+        own = {name: int(k) for name, k in zip(self.names, self.minimum.tolist(), strict=True)}
+        names = [row_domain(row, made.dimensions) for row in made.rows()]
+        return np.array([own.get(name, int(self.minimum.max(initial=2))) for name in names], dtype=np.int64)
 
     # -- what changed --------------------------------------------------------------------------------------------------
 
@@ -203,22 +183,30 @@ class _Work(Work):
 
     def _true_enough(self, at: int, name: Name, numbers: Mapping[int, int]) -> int:
         """The latest version of which a row is true enough to be shown again; −1: none."""
-        value = float(self.table.value[self.main[at]])
         for version in reversed(range(len(self.versions))):
             shown = self.known_waves[version].get(name, (0, 0, 0))[2]
             if shown not in numbers:
                 continue
             work = self.former[numbers[shown]]
             own = next(i for i, one in enumerate(work.domains) if name_of(one, work.estimates.dimensions) == name)
-            row = int(work.domains[own].row)
-            far = max(ENOUGH * float(work.table.se[row]), float(work.units.value[own]) / 2)
-            if abs(value - float(work.table.value[row])) <= far * (1 + 1e-9):
+            row = work.domains[own].row
+            now, then = (_figures(one, row) for one, row in ((self.table, self.main[at]), (work.table, row)))
+            people = max(float(one) for one in (work.units.denominator[own], self.units.denominator[at]))
+            if still_true(now, then, float(work.units.value[own]), people):
                 return numbers[shown]
         return -1
 
     def _as_it_was(self) -> bool:
-        """Whether all that the last release shows would be shown in the same way, so that there is nothing to prove."""
+        """Whether all that the last release shows would be shown in the same way, so that there is nothing to prove.
+
+        Not where something may be shown that no version measured: a breakdown or an indicator was added.
+        """
         last, known = shown_rows(self.versions[-1].estimates), self.known_waves[-1]
+        if any(
+            not any(name in one for one in self.known_waves)
+            for name in (self.names[at] for at in np.flatnonzero(self.kept))
+        ):
+            return False
         there = np.array([known.get(name, (0, 0, 0))[2] > 0 for name in self.names], dtype=bool)
         if not self.visible[there].all():
             return False
@@ -316,26 +304,31 @@ class _Work(Work):
     def _between(self, shown: Estimates, width: int | None, places: Sequence[Place]) -> set[Name]:
         """What the public finds by holding versions against each other."""
         rows = [*(one.estimates for one in self.versions), shown]
-        names = list(dict.fromkeys(name for one in rows for name in one.dimensions))
-        most = int(self.minimum.max())
+        most, least = int(self.minimum.max()), self._every_least()
 
         def rules(_: int, one: Domain) -> Rules:
-            at = self.position.get(name_of(one, names))
-            k = most if at is None else int(self.minimum[at])
+            k = least.get(name_of(one, names), most)
             wanted = int(default_width(np.array([k]))[0]) if width is None else width
             return Rules(k, wanted, max(k - 1, 1) if width is None else width)
 
         def label(_: int, one: Domain) -> str:
             return " ".join((*one.series, *one.key))
 
+        found: set[Name] = set()
+        for chosen in each_with_others(len(rows)):
+            if chosen[-1] == len(rows) - 1:
+                these = [rows[at] for at in chosen]
+                names = list(dict.fromkeys(name for one in these for name in one.dimensions))
+                told = attack_versions(these, rules, places, self.definition, label, quick=True)
+                found |= {one.name for _, its in told for one in its}
+        return found
+
+    def _every_least(self) -> dict[Name, int]:
+        """Least count of every domain of any version."""
         return {
-            one.name
-            for chosen in each_with_others(len(rows))
-            if chosen[-1] == len(rows) - 1
-            for _, found in attack_versions(
-                [rows[at] for at in chosen], rules, places, self.definition, label, quick=True
-            )
-            for one in found
+            name_of(one, work.estimates.dimensions): int(k)
+            for work in (*self.former, self)
+            for one, k in zip(work.domains, work.minimum, strict=True)
         }
 
     def _give_up(self, group: Group, seen: Sequence[int]) -> None:
@@ -358,6 +351,11 @@ class _Work(Work):
         }
         mixed, back = with_earlier(made, rows, [one.estimates for one in self.versions])
         return Protected(mixed, {row: why for row, why in self._reasons(free).items() if row not in back})
+
+
+def _figures(table: Table, row: int) -> Figures:
+    """Value, standard error and denominator of a row."""
+    return float(table.value[row]), float(table.se[row]), float(table.denominator[row])
 
 
 def _three(numbers: tuple[int, int, int]) -> Integers:

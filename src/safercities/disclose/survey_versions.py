@@ -17,7 +17,7 @@ from safercities.disclose.survey_groups import Definitions, Group, groups, tied_
 from safercities.disclose.survey_leaves import Leaves
 from safercities.disclose.survey_recheck import samples
 from safercities.disclose.survey_rows import Domain, Table, read
-from safercities.model.dimensions import TOTAL
+from safercities.model.dimensions import OTHER, TOTAL, UNKNOWN
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
 
@@ -201,14 +201,28 @@ class _Joint:
         return self._label(int(one.series[0]), one)
 
     def _twice(self) -> Iterator[Link]:
-        """Domains that a version has as the one before it that has them."""
-        last: dict[Name, tuple[int, int]] = {}
+        """Domains that a version has as the one before it that has them.
+
+        Codes of which nothing is shown are among the unknown ones: these are the same only where all codes are.
+        """
+        last: dict[object, tuple[int, int]] = {}
+        codes = self._codes()
         for part, group in enumerate(self.parts):
             for at, member in enumerate(group.members.tolist()):
-                name = name_of(self.table.domains[member], self.rows.dimensions)
+                one = self.table.domains[member]
+                unsure = [codes[one.series[0], i] for i, code in enumerate(one.key) if i and code in (UNKNOWN, OTHER)]
+                name = name_of(one, self.rows.dimensions), tuple(unsure)
                 if name in last:
                     yield (*last[name], part, at)
                 last[name] = part, at
+
+    def _codes(self) -> dict[tuple[str, int], frozenset[str]]:
+        """The codes that a version has, of each column of a key."""
+        found: dict[tuple[str, int], set[str]] = {}
+        for one in self.table.domains:
+            for column, code in enumerate(one.key):
+                found.setdefault((one.series[0], column), set()).add(code)
+        return {column: frozenset(codes) for column, codes in found.items()}
 
     def run(self, *, quick: bool) -> tuple[Answer, list[Found]]:
         apart = self._attack([])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from safercities.disclose.corrected import Version
 from safercities.disclose.journal import Wave
 from safercities.disclose.survey_rows import Domain, Table, read
 from safercities.disclose.survey_versions import Name
@@ -58,3 +59,33 @@ def row_domain(row: Mapping[str, Any], dimensions: Sequence[str]) -> Name:
     """The domain that a row is of."""
     codes = frozenset((name, row[name]) for name in dimensions if row[name] != TOTAL)
     return (str(row["indicator"] or ""), str(row["version"] or "")), str(row["place"] or ""), codes
+
+
+def rows_of(version: Version, dimensions: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """A row of each domain that was measured then: as shown, or with nothing but what stands behind it.
+
+    Parameters
+    ----------
+    dimensions
+        Further ones that the rows are to have.
+    """
+    own, rows = version.estimates.dimensions, version.estimates.rows()
+    every = dict.fromkeys((*dimensions, *own, *version.wave.names[1:]), TOTAL)
+    form: dict[tuple[str, str], dict[str, Any]] = {}
+    shown: dict[Name, list[dict[str, Any]]] = {}
+    direct = read(version.estimates, 2).kind != ""
+    for row, used in zip(rows, direct.tolist(), strict=True):
+        if not used:
+            continue
+        if not str(row["method"]).startswith("total"):
+            form.setdefault((str(row["indicator"]), str(row["version"] or "")), row)
+        if row["conf_status"] == "F":
+            shown.setdefault(row_domain(row, own), []).append(row)
+    for name, (n, x, _) in by_name(version.wave).items():
+        series, place, codes = name
+        behind = {"n": n if n >= 0 else None, "n_positive": x if x >= 0 else None}
+        if name in shown:
+            yield from (every | row | behind for row in shown[name])
+        elif series in form:
+            kept = {key: form[series][key] for key in ("indicator", "version", "period", "source", "unit", "method")}
+            yield {**every, **kept, "place": place, **dict(codes), **behind}

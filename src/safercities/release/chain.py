@@ -102,6 +102,20 @@ def _chained(found: Iterable[Verified], releases: Path, today: date | None, newe
     return [_trusted(each, ledger, today) for each in chain]
 
 
+def follow(chain: Sequence[Verified], one: Verified, releases: Path, *, today: date | None = None) -> list[Verified]:
+    """The chain with one more release at its end.
+
+    Raises
+    ------
+    SafercitiesError
+        If it does not follow from the last one, or its key is not trusted by now.
+    """
+    made = _chained([*chain, one], releases, today, None)
+    for each in doubted(made):
+        raise SafercitiesError(problem("chain-doubted", file=each.path.name, number=each.number))
+    return made
+
+
 def latest(chain: Sequence[Verified]) -> list[Verified]:
     """The releases in force: those that no later one corrects."""
     corrected = {each.manifest.supersedes for each in chain}

@@ -29,8 +29,8 @@ from safercities.release.sdmx_names import (
 )
 
 #: Columns before those of the data structure, which SDMX-CSV 2.0 asks for.
-_ENVELOPE = ("STRUCTURE", "STRUCTURE_ID", "ACTION")
-_ACTION = "I"  # information: a release is read, it does not change somebody's database by itself
+ENVELOPE = ("STRUCTURE", "STRUCTURE_ID", "ACTION")
+ACTION = "I"  # information: a release is read, it does not change somebody's database by itself
 #: SDMX CL_OBS_STATUS, version 2.2: code → label.
 OBS_STATUS = {
     "A": "Normal value",
@@ -79,13 +79,13 @@ def write_data(content: Content, path: Path) -> None:
     table = content.estimates.sort().table
     columns = components(content.estimates.dimensions)
     check(table, str(path.name))
-    before = ("dataflow", flow_id(agency(content)), _ACTION)
+    before = ("dataflow", flow_id(agency(content)), ACTION)
     with path.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow([*_ENVELOPE, *(one.id for one in columns)])
+        writer.writerow([*ENVELOPE, *(one.id for one in columns)])
         for first in range(0, table.num_rows, _BATCH):
             part = table.slice(first, _BATCH)
-            lists = [_written(part, one) for one in columns]
+            lists = [written(part, one) for one in columns]
             writer.writerows([*before, *row] for row in zip(*lists, strict=True))
 
 
@@ -130,16 +130,16 @@ def _check_statuses(table: pa.Table, file: str) -> None:
 # ------------------------------------------------------------------------------------------------------------- writing
 
 
-def _written(table: pa.Table, one: Component) -> list[str]:
+def written(table: pa.Table, one: Component) -> list[str]:
     """The column's cells as text."""
     if one.id == "FREQ":
-        return _each(table.column("period"), lambda period: time_period(str(period))[0])
+        return each_text(table.column("period"), lambda period: time_period(str(period))[0])
     column = table.column(one.column)
     if pa.types.is_floating(column.type):
-        return _numbers(column)
+        return numbers(column)
     if pa.types.is_integer(column.type):
         return ["" if number is None else str(number) for number in column.to_pylist()]
-    return _each(column, _writer(one))
+    return each_text(column, _writer(one))
 
 
 def _writer(one: Component) -> Callable[[str | None], str]:
@@ -152,14 +152,14 @@ def _writer(one: Component) -> Callable[[str | None], str]:
     return lambda text: _escaped(text, one.column)
 
 
-def _each(column: pa.ChunkedArray, write: Callable[[str | None], str]) -> list[str]:
+def each_text(column: pa.ChunkedArray, write: Callable[[str | None], str]) -> list[str]:
     """The texts of a column, each distinct one written once."""
     texts = column.to_pylist()
     known = {text: write(text) for text in set(texts)}
     return [known[text] for text in texts]
 
 
-def _numbers(column: pa.ChunkedArray) -> list[str]:
+def numbers(column: pa.ChunkedArray) -> list[str]:
     """The shortest decimals that are read back as the same float64; `NaN` and `INF` as XML Schema writes them."""
     special = {"nan": "NaN", "inf": "INF", "-inf": "-INF"}
     texts = ("" if number is None else repr(number) for number in column.to_pylist())
@@ -225,12 +225,12 @@ def read_data(given: Path | bytes, file: str = "data.csv", *, most: int = MOST_B
     """
     data = bounded(given, file, most)
     names, columns = _header(data, file)
-    raw = _raw(data, [*_ENVELOPE, *(one.id for one in columns)], file)
+    raw = _raw(data, [*ENVELOPE, *(one.id for one in columns)], file)
     _check_envelope(raw, file)
     target = schema(names)
     read = {one.column: _read(raw.column(one.id), one, target, file) for one in columns if one.column}
     table = pa.table([read[field.name] for field in target], schema=target)
-    if raw.column("FREQ").to_pylist() != _written(table, columns[0]):
+    if raw.column("FREQ").to_pylist() != written(table, columns[0]):
         raise _unreadable(file, "the frequency is not that of the time period", column="FREQ")
     check(table, file)
     return table
@@ -266,7 +266,7 @@ def _header(data: bytes, file: str) -> tuple[list[str], tuple[Component, ...]]:
     """The dimensions' names and the columns, from the first line."""
     end = data.find(b"\n", 0, _LONGEST_HEADER)
     ids = data[: max(end, 0)].decode("utf-8", "replace").split(",")
-    names = dimensions_of(ids[3:]) if tuple(ids[:3]) == _ENVELOPE else None
+    names = dimensions_of(ids[3:]) if tuple(ids[:3]) == ENVELOPE else None
     if names is None:
         raise _unreadable(file, "its columns are not those of the format", row=1)
     return names, components(names)
@@ -288,8 +288,8 @@ def _raw(data: bytes, ids: Sequence[str], file: str) -> pa.Table:
 
 
 def _check_envelope(raw: pa.Table, file: str) -> None:
-    found = [pc.unique(raw.column(name)).to_pylist() for name in _ENVELOPE]
-    if raw.num_rows and (found[0] != ["dataflow"] or found[2] != [_ACTION]):
+    found = [pc.unique(raw.column(name)).to_pylist() for name in ENVELOPE]
+    if raw.num_rows and (found[0] != ["dataflow"] or found[2] != [ACTION]):
         raise _unreadable(file, "STRUCTURE and ACTION are not “dataflow” and “I”")
     if raw.num_rows and (len(found[1]) != 1 or not is_flow(str(found[1][0]))):
         raise _unreadable(file, "STRUCTURE_ID does not name one dataflow in this format", column="STRUCTURE_ID")

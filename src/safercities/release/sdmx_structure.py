@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET  # to write; what others wrote is read with defusedxml
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
     from safercities.release.content import Content
 
 ENGLISH = "en"
-_SPACES = {
+SPACES = {
     name: f"http://www.sdmx.org/resources/sdmxml/schemas/v3_0/{path}"
     for name, path in (("mes", "message"), ("str", "structure"), ("com", "common"))
 }
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-_CONCEPTS = "CS_ESTIMATES"
-_DSD = "DSD_ESTIMATES"
+CONCEPTS = "CS_ESTIMATES"
+DSD = "DSD_ESTIMATES"
 
 
 @dataclass(frozen=True)
@@ -74,21 +75,66 @@ def write_structure(content: Content, path: Path) -> None:
 
     Source: SDMX Technical Working Group, "SDMX-ML 3.0, Structure".
     """
-    for name, space in _SPACES.items():
+    columns = components(content.estimates.dimensions)
+    head = Head(
+        code_id(f"{content.place.id}.{content.period}"),
+        content.synthetic,
+        content.published,
+        content.name,
+        content.languages[0] if content.languages else ENGLISH,
+        agency(content),
+    )
+    root = structure(head, columns, {one.id: items(content, one) for one in columns if one.coded})
+    path.write_bytes(as_bytes(root))
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a structure message says of itself.
+
+    Parameters
+    ----------
+    name, language
+        Of the observatory, and the language that it is in.
+    owner
+        The agency that maintains the code lists.
+    """
+
+    id: str
+    synthetic: bool
+    prepared: date
+    name: str
+    language: str
+    owner: str
+
+
+def structure(head: Head, columns: Sequence[Component], codes: Mapping[str, Iterable[Item]]) -> ET.Element:
+    """Code lists, concepts, data structure and dataflow as SDMX-ML 3.0.
+
+    Parameters
+    ----------
+    codes
+        Id of a column that is coded → its codes.
+    """
+    for name, space in SPACES.items():
         ET.register_namespace(name, space)
     root = ET.Element(_tag("mes:Structure"))
-    _header(root, content)
+    _header(root, head)
     structures = _under(root, "mes:Structures")
-    owner, columns = agency(content), components(content.estimates.dimensions)
-    _flow(structures, content, owner)
+    _flow(structures, head)
     lists = _under(structures, "str:Codelists")
     for one in columns:
         if one.coded:
-            _codelist(lists, one, items(content, one), owner)
-    _concepts(structures, columns, owner)
-    _data_structure(structures, columns, owner)
+            _codelist(lists, one, codes[one.id], head.owner)
+    _concepts(structures, columns, head.owner)
+    _data_structure(structures, columns, head.owner)
+    return root
+
+
+def as_bytes(root: ET.Element) -> bytes:
+    """The file."""
     ET.indent(root, " ")
-    path.write_bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
+    return ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
 
 
 # --------------------------------------------------------------------------------------------------------------- codes
@@ -162,7 +208,7 @@ def _indicator(one: Component, code: str, found: Indicator) -> Item:
 
 def _tag(name: str) -> str:
     space, _, local = name.partition(":")
-    return f"{{{_SPACES[space]}}}{local}"
+    return f"{{{SPACES[space]}}}{local}"
 
 
 def _under(parent: ET.Element, name: str, text: str | None = None, **attributes: str) -> ET.Element:
@@ -177,13 +223,13 @@ def _named(parent: ET.Element, names: Mapping[str, str], about: str = "") -> Non
             _under(parent, name, text or "–").set(_LANG, language)
 
 
-def _header(root: ET.Element, content: Content) -> None:
+def _header(root: ET.Element, head: Head) -> None:
     header = _under(root, "mes:Header")
-    _under(header, "mes:ID", code_id(f"{content.place.id}.{content.period}"))
-    _under(header, "mes:Test", "true" if content.synthetic else "false")
-    _under(header, "mes:Prepared", f"{content.published.isoformat()}T00:00:00Z")
+    _under(header, "mes:ID", head.id)
+    _under(header, "mes:Test", "true" if head.synthetic else "false")
+    _under(header, "mes:Prepared", f"{head.prepared.isoformat()}T00:00:00Z")
     sender = _under(header, "mes:Sender", id=AGENCY)
-    _named(sender, {content.languages[0] if content.languages else ENGLISH: content.name})
+    _named(sender, {head.language: head.name})
 
 
 def _maintained(parent: ET.Element, name: str, id: str, owner: str, label: Mapping[str, str]) -> ET.Element:
@@ -197,10 +243,10 @@ def _urn(kind: str, owner: str, id: str, item: str = "") -> str:
     return f"urn:sdmx:org.sdmx.infomodel.{package}.{kind}={owner}:{id}({FORMAT})" + (f".{item}" if item else "")
 
 
-def _flow(structures: ET.Element, content: Content, owner: str) -> None:
-    main = content.languages[0] if content.languages else ENGLISH
-    flow = _maintained(_under(structures, "str:Dataflows"), "str:Dataflow", FLOW, owner, {main: content.name})
-    _under(flow, "str:Structure", _urn("DataStructure", owner, _DSD))
+def _flow(structures: ET.Element, head: Head) -> None:
+    flows = _under(structures, "str:Dataflows")
+    flow = _maintained(flows, "str:Dataflow", FLOW, head.owner, {head.language: head.name})
+    _under(flow, "str:Structure", _urn("DataStructure", head.owner, DSD))
 
 
 def _codelist(lists: ET.Element, one: Component, codes: Iterable[Item], owner: str) -> None:
@@ -229,14 +275,14 @@ def _annotate(code: ET.Element, item: Item) -> None:
 
 def _concepts(structures: ET.Element, columns: Sequence[Component], owner: str) -> None:
     schemes = _under(structures, "str:ConceptSchemes")
-    scheme = _maintained(schemes, "str:ConceptScheme", _CONCEPTS, owner, {ENGLISH: "Columns of the estimates"})
+    scheme = _maintained(schemes, "str:ConceptScheme", CONCEPTS, owner, {ENGLISH: "Columns of the estimates"})
     for one in columns:
         _named(_under(scheme, "str:Concept", id=one.id), {ENGLISH: one.label})
 
 
 def _data_structure(structures: ET.Element, columns: Sequence[Component], owner: str) -> None:
     kinds = _under(structures, "str:DataStructures")
-    made = _maintained(kinds, "str:DataStructure", _DSD, owner, {ENGLISH: "Estimates of safety in a city"})
+    made = _maintained(kinds, "str:DataStructure", DSD, owner, {ENGLISH: "Estimates of safety in a city"})
     parts = _under(made, "str:DataStructureComponents")
     dimensions = _under(parts, "str:DimensionList", id="DimensionDescriptor")
     attributes = _under(parts, "str:AttributeList", id="AttributeDescriptor")
@@ -256,7 +302,7 @@ def _data_structure(structures: ET.Element, columns: Sequence[Component], owner:
 
 
 def _component(made: ET.Element, one: Component, owner: str) -> None:
-    _under(made, "str:ConceptIdentity", _urn("Concept", owner, _CONCEPTS, one.id))
+    _under(made, "str:ConceptIdentity", _urn("Concept", owner, CONCEPTS, one.id))
     form = _under(made, "str:LocalRepresentation")
     if one.coded:
         _under(form, "str:Enumeration", _urn("Codelist", owner, one.codelist))

@@ -16,7 +16,7 @@ from safercities.hub.figures.about import About
 from safercities.hub.figures.figures import Figures
 from safercities.hub.figures.query import Query
 from safercities.model.errors import UsageError, problem
-from safercities.release.sdmx_data import _ACTION, _ENVELOPE, _each, _numbers, _written
+from safercities.release.sdmx_data import ACTION, ENVELOPE, each_text, numbers, written
 from safercities.release.sdmx_names import agency_of, components, flow_id
 
 #: Of the answers; `row` says where a row stands in this version of the index, which no file needs.
@@ -91,18 +91,18 @@ def write_csv(parts: Iterable[pa.Table], schema: pa.Schema, about: About) -> Ite
 
 def _cells(column: pa.ChunkedArray) -> list[str]:
     if pa.types.is_floating(column.type):
-        return _numbers(column)
-    return _each(column, as_text)
+        return numbers(column)
+    return each_text(column, as_text)
 
 
 def write_sdmx(parts: Iterable[pa.Table], schema: pa.Schema, about: About) -> Iterator[bytes]:
     """SDMX-CSV 2.0, in the columns and codes of `data.csv` of a release."""
     fixed = {one.column for one in components([])} | {"release", _NOT_IN_FILES}
     columns = components([name for name in schema.names if name not in fixed])
-    before = ("dataflow", flow_id(agency_of(about.place)), _ACTION)
-    yield _lines([[*_ENVELOPE, *(one.id for one in columns)]])
+    before = ("dataflow", flow_id(agency_of(about.place)), ACTION)
+    yield _lines([[*ENVELOPE, *(one.id for one in columns)]])
     for part in parts:
-        cells = zip(*(_written(part, one) for one in columns), strict=True)
+        cells = zip(*(written(part, one) for one in columns), strict=True)
         yield _lines([*before, *row] for row in cells)
 
 

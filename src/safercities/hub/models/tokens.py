@@ -7,7 +7,7 @@ import secrets
 from datetime import date
 from typing import Any, ClassVar
 
-from django.core.validators import URLValidator
+from django.core.validators import RegexValidator, URLValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -133,3 +133,19 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.webhook_id}/{self.pk}"
+
+
+class Pin(models.Model):
+    """Whose signed releases an observatory takes by the API: the fingerprint of a root key, told by a trusted way."""
+
+    observatory = models.OneToOneField(Observatory, on_delete=models.CASCADE, related_name="pin")
+    identity = models.CharField(
+        _("identity"),
+        max_length=72,
+        validators=[RegexValidator(r"\Aed25519:[0-9a-f]{64}\Z", _("ed25519: and 64 digits or letters a–f."))],
+    )
+    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.observatory_id}"

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 SLUG = RegexValidator(r"\A[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z", _("Small letters a–z, digits and hyphens only."))
@@ -108,6 +108,12 @@ class Job(models.Model):
     ended = models.DateTimeField(null=True, blank=True)
     heartbeat = models.DateTimeField(null=True, blank=True)
     attempt = models.PositiveSmallIntegerField(default=0)
+    #: What was asked for beside the kind: the proposal that is published, the archive that is read in.
+    what = models.JSONField(default=dict, blank=True)
+    #: Somebody asked to stop it.
+    cancel = models.BooleanField(default=False)
+    #: Word of the run that holds it: whoever has another one lost the job, and writes nothing more to it.
+    lease = models.CharField(max_length=32, blank=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["-created"]
@@ -140,6 +146,9 @@ class Proposal(models.Model):
         PUBLISHED = "published", _("Published")
         FAILED = "failed", _("Failed")
 
+    #: States that nothing follows.
+    ENDED: ClassVar = (State.REFUSED, State.PUBLISHED, State.FAILED)
+
     observatory = models.ForeignKey(Observatory, on_delete=models.CASCADE, related_name="proposals")
     kind = models.CharField(max_length=20, choices=Kind.choices)
     supersedes = models.CharField(max_length=64, null=True, blank=True, validators=[SHA256])
@@ -148,7 +157,16 @@ class Proposal(models.Model):
     proposed_by = models.ForeignKey("hub.User", on_delete=models.PROTECT, related_name="+")
     decided_by = models.ForeignKey("hub.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="proposals")
+    #: Of observatory.toml and of every file that it names, as they were when the preview was made.
     fingerprint = models.CharField(max_length=64, blank=True, validators=[SHA256])
+    #: The release that was the last one then; and the hash of the estimates that the preview came to.
+    head = models.CharField(max_length=64, blank=True, validators=[SHA256])
+    seal = models.CharField(max_length=64, blank=True, validators=[SHA256])
+    #: What the preview told: counts only.
+    seen = models.JSONField(default=dict, blank=True)
+    #: Whether a second person was asked for. It can become so, and then stays.
+    two_person = models.BooleanField(default=False)
+    answer = models.TextField(_("answer"), blank=True, max_length=2000)
     created = models.DateTimeField(auto_now_add=True)
     decided = models.DateTimeField(null=True, blank=True)
 
@@ -167,6 +185,10 @@ class Proposal(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=["draft", "refused", "failed"]) | ~Q(fingerprint=""),
                 name="nothing_unseen_goes_on",
+            ),
+            models.CheckConstraint(
+                condition=Q(two_person=False) | Q(decided_by=None) | ~Q(decided_by=F("proposed_by")),
+                name="two_people_are_two",
             ),
         ]
 

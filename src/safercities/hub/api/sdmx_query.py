@@ -1,0 +1,156 @@
+"""Reads what is asked in SDMX's words: keys, periods, details; into questions to the figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from django.http import QueryDict
+
+from safercities.hub.api.problems import ApiProblem, wrong
+from safercities.hub.figures import Figures, Query
+from safercities.model.errors import SafercitiesError
+from safercities.model.periods import Period
+from safercities.release.sdmx_names import Component, code_text, components, time_period
+
+#: Column → filter of `Query`; other dimensions are breakdowns.
+_FILTERS = {
+    "indicator": "indicators",
+    "version": "versions",
+    "place": "places",
+    "source": "sources",
+    "unit": "units",
+    "method": "methods",
+}
+TIME = "TIME_PERIOD"
+ALL = "AllDimensions"
+_DETAILS = ("full", "dataonly", "serieskeysonly", "nodata")
+_NOT_OFFERED = ("updatedAfter", "firstNObservations", "lastNObservations", "includeHistory")
+_KNOWN = {"startPeriod", "endPeriod", "dimensionAtObservation", "detail", "format", *_NOT_OFFERED}
+_LONGEST_KEY = 20_000
+_MOST_CODES = 5_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question to the data.
+
+    Parameters
+    ----------
+    query
+        None: nothing can fit.
+    at_observation
+        Id of the dimension that observations of a series differ in; `ALL`: no series.
+    """
+
+    query: Query | None
+    at_observation: str
+    detail: str
+
+
+def dimensions(figures: Figures) -> tuple[Component, ...]:
+    """Dimensions of the data structure in the order of keys, without the one of time."""
+    return tuple(one for one in components(figures.dimensions) if one.role == "dimension" and one.id != TIME)
+
+
+def read_asked(figures: Figures, key: str, given: QueryDict) -> Asked:
+    """What is asked of the data.
+
+    Raises
+    ------
+    ApiProblem
+        If a parameter is unknown or wrong, or what it asks for is not offered.
+    """
+    for name in given:
+        if name not in _KNOWN:
+            raise wrong(name[:60], "there is no such parameter")
+        if name in _NOT_OFFERED:
+            raise ApiProblem("not-implemented", f"{name} is not offered")
+    detail = given.get("detail", "full")
+    if detail not in _DETAILS:
+        raise wrong("detail", f"choose among: {', '.join(_DETAILS)}")
+    at = given.get("dimensionAtObservation", TIME)
+    ids = [one.id for one in dimensions(figures)]
+    if at not in (TIME, ALL, *ids):
+        raise wrong("dimensionAtObservation", f"choose among: {', '.join((TIME, ALL, *ids))}")
+    return Asked(_query(figures, key, given), at, detail)
+
+
+def _query(figures: Figures, key: str, given: QueryDict) -> Query | None:
+    chosen = _key(dimensions(figures), key)
+    frequencies = chosen.pop("FREQ", None)
+    periods = _periods(figures, frequencies, given)
+    if periods == []:
+        return None
+    query = Query(periods=periods or ())
+    own = {}
+    for one in dimensions(figures):
+        codes = chosen.get(one.id)
+        if codes is None:
+            continue
+        texts = _texts(one, codes)
+        if not texts:
+            return None  # a code that nobody can have: an empty filter would fit everything
+        if one.column in _FILTERS:
+            query = replace(query, **{_FILTERS[one.column]: texts})
+        else:
+            own[one.column] = [text for text in texts if text is not None]
+    return replace(query, dimensions=own)
+
+
+def _key(dims: Sequence[Component], key: str) -> dict[str, list[str]]:
+    """Dimension → codes that the key names; without those that may be anything."""
+    if len(key) > _LONGEST_KEY:
+        raise ApiProblem("too-large", "the key is too long")
+    if key in ("", "all", "ALL"):
+        return {}
+    parts = key.split(".")
+    if len(parts) != len(dims):
+        raise wrong("key", f"it has {len(parts)} parts, the data structure has {len(dims)} dimensions")
+    found = {one.id: [code for code in part.split("+") if code] for one, part in zip(dims, parts, strict=True)}
+    return {name: codes for name, codes in found.items() if codes}
+
+
+def _texts(one: Component, codes: Sequence[str]) -> list[str | None]:
+    """What the codes stand for; those that stand for nothing are left out: nothing has them."""
+    if len(codes) > _MOST_CODES:
+        raise ApiProblem("too-large", f"no more than {_MOST_CODES:,} codes of one dimension")
+    found: list[str | None] = []
+    for code in codes:
+        try:
+            found.append(code_text(code, one.id))
+        except ValueError:
+            continue
+    return found
+
+
+def _periods(figures: Figures, frequencies: Sequence[str] | None, given: QueryDict) -> list[str] | None:
+    """Periods that fit; None where all do."""
+    start, end = _bound(given, "startPeriod"), _bound(given, "endPeriod")
+    if frequencies is None and start is None and end is None:
+        return None
+    return [period for period in figures.about.texts["period"] if _within(period, frequencies, start, end)]
+
+
+def _within(period: str, frequencies: Sequence[str] | None, start: Period | None, end: Period | None) -> bool:
+    found = Period.parse(period)
+    if frequencies is not None and time_period(period)[0] not in frequencies:
+        return False
+    return (start is None or found.start >= start.start) and (end is None or found.end <= end.end)
+
+
+_DATE_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T.*")
+#: SDMX writes reporting years as `2019-A1`; half years are not ours.
+_REPORTING_YEAR = re.compile(r"([0-9]{4})-A1")
+
+
+def _bound(given: QueryDict, name: str) -> Period | None:
+    text = given.get(name)
+    if text is None:
+        return None
+    text = _DATE_TIME.sub(r"\1", _REPORTING_YEAR.sub(r"\1", text))
+    try:
+        return Period.parse(text[:40])
+    except SafercitiesError:
+        raise wrong(name, "give a period, as 2019, 2019-Q1, 2019-03 or 2019-03-15") from None

@@ -1,0 +1,227 @@
+"""Cards of indicators: what is the newest number of a place, how sure, what it was before; by topic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from safercities.hub.figures import Figures, Query
+from safercities.hub.figures.about import IndicatorInfo
+from safercities.hub.figures.headlines import newest_last
+from safercities.hub.public.words import OK, UNRELIABLE, Row, Words, status
+from safercities.model.periods import Period
+
+#: What a card reads of a row.
+COLUMNS = (
+    "indicator", "version", "place", "period", "value", "lower", "upper", "level", "unit", "method", "obs_status",
+    "conf_status", "quality", "verdict", "source", "release",
+)  # fmt: skip
+#: Periods before the newest one that a card shows.
+BEFORE = 3
+#: What stands first of an observatory, if it has it: what the world agreed to count.
+FIRST = ("sdg.16.1.1", "sdg.16.1.4", "sdg.11.7.2", "sdg.16.1.3")
+_TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("violence", ("sdg.16.1.1", "sdg.16.1.3", "sdg.16.2", "sdg.5.2", "recorded.assault", "recorded.serious_assault",
+                  "recorded.sexual_violence", "surveyed.assault", "cpi.homicide")),
+    ("harassment", ("sdg.11.7.2", "harassment.", "sdg.10.3")),
+    ("feeling", ("sdg.16.1.4", "perception.", "fear.")),
+    ("property", ("recorded.robbery", "recorded.burglary", "recorded.household_burglary", "recorded.personal_theft",
+                  "recorded.theft", "recorded.vehicle_theft", "surveyed.", "cpi.theft")),
+    ("order", ("recorded.antisocial_behaviour", "recorded.vandalism")),
+    ("trust", ("sdg.16.3", "sdg.16.5", "sdg.16.6", "sdg.16.7", "reporting.")),
+    ("space", ("audit.", "sdg.11.7.1", "sdg.11.2")),
+)  # fmt: skip
+#: Topics in the order of the pages.
+TOPICS = (*(name for name, _prefixes in _TOPICS), "other")
+
+
+def topic(code: str) -> str:
+    """Which topic an indicator belongs to, by its code."""
+    for name, prefixes in _TOPICS:
+        if code.startswith(prefixes):
+            return name
+    return "other"
+
+
+def topic_title(name: str) -> str:
+    """What a topic is called."""
+    titles = {
+        "violence": _("Violence"),
+        "harassment": _("Harassment and discrimination"),
+        "feeling": _("Feeling safe"),
+        "property": _("Robbery, theft and burglary"),
+        "order": _("Order in public"),
+        "trust": _("Reporting, institutions and trust"),
+        "space": _("Streets and public spaces"),
+        "other": _("Other indicators"),
+    }
+    return titles[name]
+
+
+@dataclass(frozen=True)
+class Said:
+    """One number in words.
+
+    Parameters
+    ----------
+    value, bare, unit
+        The number in its unit, or the word that says why there is none; the same without the unit; the unit.
+    span
+        The interval in the room of a table.
+    """
+
+    period: str
+    value: str
+    bare: str
+    unit: str
+    span: str
+    interval: str
+    status: str
+    status_word: str
+    source: str = ""
+    place: str = ""
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is a number."""
+        return self.status in (OK, UNRELIABLE)
+
+
+@dataclass(frozen=True)
+class Card:
+    """An indicator at a place: its newest number of each source, and those before of the first source."""
+
+    code: str
+    label: str
+    language: str
+    topic: str
+    now: tuple[Said, ...]
+    before: tuple[Said, ...]
+    above: Said | None = None
+
+    @property
+    def first(self) -> Said:
+        """What stands in front."""
+        return self.now[0]
+
+    @property
+    def others(self) -> tuple[Said, ...]:
+        """What other sources say."""
+        return self.now[1:]
+
+
+def said(words: Words, row: Row, *, place: str = "") -> Said:
+    """A row in words."""
+    known = status(row) in (OK, UNRELIABLE)
+    return Said(
+        period=words.period(row["period"]),
+        value=words.value(row),
+        bare=words.bare(row) if known else words.value(row),
+        unit=words.unit(row["unit"]) if known and row["unit"] != "%" else "",
+        span=words.span(row),
+        interval=words.interval(row),
+        status=status(row),
+        status_word=words.status(status(row)),
+        source=words.source(row["source"] or ""),
+        place=place,
+    )
+
+
+def cards(words: Words, place: str, *, above: str | None = None, before: int = BEFORE) -> list[Card]:
+    """A card for each indicator that has rows at a place; the best known first.
+
+    Parameters
+    ----------
+    above
+        The place that it lies in: its number of the same series and period is told beside it.
+    before
+        How many earlier periods are told.
+    """
+    figures = words.figures
+    latest = figures.latest_of([], place)
+    past = _past(figures, latest, place) if before else {}
+    higher = _same(figures, latest, above) if above is not None else {}
+    name = words.place(above) if above is not None else ""
+    made = []
+    for code, rows in latest.items():
+        info, parent = figures.indicators[code], higher.get(code)
+        made.append(
+            Card(
+                code=code,
+                label=words.indicator(info),
+                language=words.indicator_language(info),
+                topic=topic(code),
+                now=tuple(said(words, row) for row in rows),
+                before=tuple(said(words, row) for row in past.get(code, ())[:before]),
+                above=said(words, parent, place=name) if parent is not None else None,
+            )
+        )
+    return sorted(made, key=lambda card: rank(card.code))
+
+
+def rank(code: str) -> tuple[int, str]:
+    """Order of indicators: those that stand first, then by code."""
+    return (FIRST.index(code) if code in FIRST else len(FIRST), code)
+
+
+def by_topic(found: Iterable[Card]) -> list[tuple[str, Card]]:
+    """Cards with the titles of their topics, in the order of topics."""
+    ordered = sorted(found, key=lambda card: TOPICS.index(card.topic))
+    return [(topic_title(card.topic), card) for card in ordered]
+
+
+def series_key(row: Row) -> tuple[Any, ...]:
+    """What numbers share that may stand in one line: source, unit and method."""
+    return row["source"], row["unit"], row["method"]
+
+
+def _rows(figures: Figures, codes: Sequence[str], place: str) -> Iterator[Mapping[str, Any]]:
+    """Rows of everybody, one query for all indicators; none where there are none to ask for."""
+    if codes:
+        yield from figures.rows(Query(tuple(codes), [place], total_only=True), columns=COLUMNS).to_pylist()
+
+
+def _past(figures: Figures, latest: Mapping[str, Sequence[Row]], place: str) -> dict[str, list[Row]]:
+    """Indicator → earlier rows of the series in front, newest first; of several versions of a period the last one."""
+    heads = {code: rows[0] for code, rows in latest.items()}
+    found: dict[str, dict[str, Row]] = {}
+    for row in _rows(figures, list(heads), place):
+        head = heads[row["indicator"]]
+        if series_key(row) == series_key(head) and _before(row["period"], head["period"]):
+            known = found.setdefault(row["indicator"], {})
+            if row["period"] not in known or known[row["period"]]["version"] < row["version"]:
+                known[row["period"]] = row
+    return {
+        code: sorted(rows.values(), key=lambda row: newest_last(row["period"]), reverse=True)
+        for code, rows in found.items()
+    }
+
+
+def _before(period: str, head: str) -> bool:
+    """Whether a period is of the same kind, and earlier: quarters do not stand between years."""
+    same = Period.parse(period).kind == Period.parse(head).kind
+    return same and newest_last(period) < newest_last(head)
+
+
+def _same(figures: Figures, latest: Mapping[str, Sequence[Row]], place: str) -> dict[str, Row]:
+    """Indicator → the row of another place that is of the same series, version and period."""
+    heads = {code: rows[0] for code, rows in latest.items()}
+    return {
+        row["indicator"]: row
+        for row in _rows(figures, list(heads), place)
+        if _exactly(row) == _exactly(heads[row["indicator"]])
+    }
+
+
+def _exactly(row: Row) -> tuple[Any, ...]:
+    return (*series_key(row), row["version"], row["period"])
+
+
+def matches(words: Words, info: IndicatorInfo, typed: str) -> bool:
+    """Whether every typed word stands in the name, the code or the definition."""
+    texts = (*info.labels.values(), info.code, *(one.text for one in info.definitions), words.indicator(info))
+    text = " ".join(texts).casefold()
+    return all(word in text for word in typed.casefold().split())

@@ -1,0 +1,52 @@
+"""Which map and which line over time stand on the home of an observatory: those of the first indicator with a map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from django.utils.translation import gettext as _
+
+from safercities.hub.figures import Figures
+from safercities.hub.models import Observatory
+from safercities.hub.public import geo
+from safercities.hub.public.cards import Card
+from safercities.hub.public.page import link
+from safercities.hub.public.words import Words
+
+
+def of_home(observatory: Observatory, figures: Figures, made: Sequence[Card]) -> dict[str, Any] | None:
+    """Addresses and captions; None where no boundaries are published, or no indicator goes below the city.
+
+    Parameters
+    ----------
+    made
+        Cards of the observatory's own place, in their order.
+    """
+    words, own = Words(figures), figures.places[figures.about.place].level
+    for card in made:
+        info = figures.indicators[card.code]
+        for level in [one for one in info.levels if one != own]:
+            if geo.boundaries(observatory, level) is not None:
+                return _figure(observatory, words, card, level)
+    return None
+
+
+def _figure(observatory: Observatory, words: Words, card: Card, level: str) -> dict[str, Any]:
+    info = words.figures.indicators[card.code]
+    code, head = card.code, info.headline
+    query = urlencode({"level": level, "period": head.period, "language": words.language})
+    names = {"label": card.label, "period": words.period(head.period), "levels": words.level(level, several=True)}
+    table = urlencode({"view": "table", "level": level, "period": head.period})
+    trend = len(card.before) > 0
+    return {
+        "label": card.label,
+        "period": names["period"],
+        "map": f"{link('indicator_map', observatory, code=code)}?{query}",
+        "map_caption": _("%(label)s, %(period)s: %(levels)s") % names,
+        "table": f"{link('indicator', observatory, code=code)}?{table}",
+        "chart": f"{link('indicator_chart', observatory, code=code)}?language={words.language}" if trend else "",
+        "chart_caption": _("%(label)s over time") % names,
+        "rows": [*reversed(card.before), card.first],
+    }

@@ -1,0 +1,93 @@
+"""What pages of published figures share: the right to see them, an address's ETag, and the way back (breadcrumbs)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import condition, require_safe
+
+import safercities
+from safercities.hub import published
+from safercities.hub.access import Right, need
+from safercities.hub.figures import Figures
+from safercities.hub.models import Observatory
+
+View = Callable[..., HttpResponseBase]
+#: (what it is called, its address or nothing for the page itself)
+Crumb = tuple[str, str]
+
+
+def of_figures(view: View) -> View:
+    """For views with `slug`: they are given `observatory` and its `figures`; 404 before anything is published."""
+    return _page(view, needed=True)
+
+
+def of_observatory(view: View) -> View:
+    """As `of_figures`; `figures` are None before anything is published."""
+    return _page(view, needed=False)
+
+
+def _page(view: View, *, needed: bool) -> View:
+    @require_safe
+    @need(Right.SEE_RELEASES)
+    @wraps(view)
+    def shown(request: HttpRequest, *, observatory: Observatory, **kwargs: Any) -> HttpResponseBase:
+        figures = published.figures(observatory)
+        if figures is None and needed:
+            raise Http404
+        answer = condition(etag_func=lambda *_args, **_kwargs: etag(request, observatory, figures))(view)
+        response: HttpResponseBase = answer(request, observatory=observatory, figures=figures, **kwargs)
+        response.headers.setdefault("Cache-Control", "no-cache")  # may be kept, is asked for again
+        return response
+
+    return shown
+
+
+def etag(request: HttpRequest, observatory: Observatory, figures: Figures | None) -> str | None:
+    """The same as long as the page is: by figures, language and address. None for people whose name is on it."""
+    if settings.DEBUG or settings.SESSION_COOKIE_NAME in request.COOKIES or "messages" in request.COOKIES:
+        return None
+    releases = observatory.shelf.count()
+    parts = (
+        figures.version if figures is not None else "",
+        str(releases),
+        observatory.name,
+        get_language(),
+        request.get_full_path(),
+        safercities.__version__,
+    )
+    return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
+
+
+def show(
+    request: HttpRequest, template: str, observatory: Observatory, crumbs: Iterable[Crumb] = (), **context: Any
+) -> HttpResponse:
+    """A page of an observatory, with the way to it."""
+    home = (observatory.name, reverse("public:home", kwargs={"slug": observatory.slug}))
+    way = [home, *crumbs]
+    return render(request, template, {"observatory": observatory, "crumbs": way, **context})
+
+
+def link(name: str, observatory: Observatory, /, **kwargs: Any) -> str:
+    """Address of a page of an observatory."""
+    return reverse(f"public:{name}", kwargs={"slug": observatory.slug, **kwargs})
+
+
+def indicators_crumb(observatory: Observatory) -> Crumb:
+    """The way to all indicators."""
+    return _("Indicators"), link("indicators", observatory)
+
+
+def releases_crumb(observatory: Observatory) -> Crumb:
+    """The way to all releases."""
+    return _("Data and releases"), link("releases", observatory)

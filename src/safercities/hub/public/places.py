@@ -1,0 +1,88 @@
+"""Pages of places, of every level: where it lies, its indicators with intervals beside those above, what lies in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from safercities.hub.figures import Figures
+from safercities.hub.figures.about import PlaceInfo
+from safercities.hub.models import Observatory
+from safercities.hub.public.cards import by_topic, cards
+from safercities.hub.public.page import Crumb, link, of_figures, show
+from safercities.hub.public.words import Words
+
+#: Most places that one page lists; with more of them, `?q=` finds some.
+MOST = 500
+
+
+@of_figures
+def place(request: HttpRequest, *, observatory: Observatory, figures: Figures, place: str) -> HttpResponse:
+    """`/o/<slug>/p/<place>/`."""
+    info = figures.places.get(place)
+    if info is None:
+        raise Http404
+    words = Words(figures)
+    above = info.parent if info.parent in figures.places else None
+    typed = request.GET.get("q", "").replace("\0", "").strip()[:200]
+    found = children(figures.places, place)
+    fitting = [one for one in found if _fits(words, one, typed)]
+    made = cards(words, place, above=above)
+    context: dict[str, Any] = {
+        "place": info,
+        "name": words.place(place),
+        "level": words.level(info.level),
+        "above": figures.places[above] if above is not None else None,
+        "above_name": words.place(above) if above is not None else "",
+        "topics": by_topic(made),
+        "typed": typed,
+        "children": [(one.id, words.place(one.id), words.level(one.level)) for one in fitting[:MOST]],
+        "many": len(found) > 30,
+        "has_children": bool(found),
+        "fitting": len(fitting),
+        "fitting_shown": words.number(len(fitting)),
+        "most": words.number(MOST) if len(fitting) > MOST else "",
+        "valid": _valid(words, info),
+    }
+    crumbs = _way(observatory, words, info)
+    return show(request, "hub/place/place.html", observatory, crumbs, **context)
+
+
+def children(places: Mapping[str, PlaceInfo], place: str) -> list[PlaceInfo]:
+    """Places that lie directly in it, by name; cases whose place is not known come last."""
+    found = [one for one in places.values() if one.parent == place and one.id != place]
+    return sorted(found, key=lambda one: (one.unplaced, one.name.casefold(), one.id))
+
+
+def ancestors(places: Mapping[str, PlaceInfo], place: str) -> list[PlaceInfo]:
+    """Places that it lies in, the largest first; a circle in the releases ends the way."""
+    found: list[PlaceInfo] = []
+    seen = {place}
+    above = places[place].parent
+    while above is not None and above in places and above not in seen:
+        seen.add(above)
+        found.append(places[above])
+        above = places[above].parent
+    return found[::-1]
+
+
+def _way(observatory: Observatory, words: Words, info: PlaceInfo) -> list[Crumb]:
+    """The places above; the observatory's own is called "Places", as its name stands before it already."""
+    own = words.figures.about.place
+    above = [*ancestors(words.figures.places, info.id), info]
+    way = [(_("Places") if one.id == own else words.place(one.id), one.id) for one in above]
+    return [(name, "" if id == info.id else link("place", observatory, place=id)) for name, id in way]
+
+
+def _fits(words: Words, info: PlaceInfo, typed: str) -> bool:
+    text = f"{words.place(info.id)} {info.id}".casefold()
+    return all(word in text for word in typed.casefold().split())
+
+
+def _valid(words: Words, info: PlaceInfo) -> dict[str, str]:
+    """Since when and until when the place is, as far as its release says."""
+    days = {"since": info.valid_from, "until": info.valid_to}
+    return {name: words.date(day) for name, day in days.items() if day is not None}

@@ -1,0 +1,93 @@
+"""The workbench in a browser: a newcomer maps a messy file with a live preview, and by keyboard and without scripts too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from playwright.sync_api import Page
+
+from hub.workbench.conftest import MESSY, analyst, quarantine, town
+from safercities import config
+from safercities.hub.models import Observatory, User
+
+__all__ = ["analyst", "quarantine", "town"]
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(autouse=True)
+def _sync_in_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Playwright's loop runs in this thread: Django would take that for asynchronous code."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+@pytest.fixture
+def visit(transactional_db, live_server, town, analyst, client, new_page) -> Visit:
+    """Opens pages as the analyst."""
+    client.force_login(analyst)
+    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": client.cookies[settings.SESSION_COOKIE_NAME].value}
+
+    def go(address: str, **options: object) -> Page:
+        page = new_page(base_url=live_server.url, **options)
+        page.context.add_cookies([cookie | {"url": live_server.url}])
+        page.goto(address)
+        return page
+
+    return go
+
+
+def _bring(page: Page) -> None:
+    page.set_input_files("#file", {"name": "casos.csv", "mimeType": "text/csv", "buffer": MESSY})
+    page.get_by_role("button", name="Bring them").click()
+    page.wait_for_selector("text=1 file is here.")
+
+
+def _begin(page: Page) -> None:
+    page.get_by_role("link", name="Say what it holds").click()
+    page.check("input[value=incidents]")
+    page.fill("#name", "cases")
+    page.get_by_role("button", name="Go on").click()
+    page.wait_for_selector("#mapping")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_newcomers_file_becomes_a_source(scripts: bool, visit: Visit, town: Observatory) -> None:
+    page = visit("/w/city/files/", java_script_enabled=scripts)
+    _bring(page)
+    _begin(page)
+    page.select_option("#q-act-column", "")
+    page.select_option("#q-act-code", "0101")
+    if not scripts:
+        page.locator(".bar").get_by_role("button", name="Preview").click()
+    page.wait_for_selector("text=7 rows read: 6 kept, 1 left out")
+    assert page.locator("tr.out").count() == 1
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_selector("text=Saved.")
+    assert config.load(town.path).sources["cases"].act == "0101"  # type: ignore[union-attr]
+
+
+def test_a_live_preview_keeps_the_keyboard_where_it_was(visit: Visit) -> None:
+    page = visit("/w/city/files/")
+    _bring(page)
+    _begin(page)
+    page.select_option("#q-act-column", "")
+    page.focus("#q-act-code")
+    page.select_option("#q-act-code", "0101")
+    page.wait_for_selector("#counts >> text=6 rows kept")
+    assert page.evaluate("document.activeElement.id") == "q-act-code"
+
+
+@pytest.mark.parametrize(("width", "locale"), [(1200, "en"), (320, "en"), (1200, "ar")])
+def test_no_page_has_barriers_or_runs_over(width: int, locale: str, visit: Visit, analyst: User) -> None:
+    page = visit("/w/city/files/?lang=en", viewport={"width": width, "height": 800})
+    _bring(page)
+    _begin(page)
+    mapping = page.url
+    for address in ("/w/", "/w/city/", "/w/city/files/", "/w/city/sources/", "/w/city/settings/", mapping):
+        page.goto(f"{address}{'&' if '?' in address else '?'}lang={locale}")
+        assert page.get_attribute("html", "dir") == ("rtl" if locale == "ar" else "ltr")
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), address
+        found = Axe().run(page)
+        assert not found.response["violations"], (address, found.generate_report())

@@ -1,0 +1,239 @@
+"""Workers that are killed: nothing half-published, what ran is done again or says why not, nothing runs twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub import made_observatory
+from safercities.release.chain import verify_chain
+
+PATIENCE = 60.0
+ROWS = 60_000
+SETUP = """
+import os, sys, json
+os.environ["DJANGO_SETTINGS_MODULE"] = "safercities.hub.settings"
+import django
+django.setup()
+from datetime import timedelta
+from safercities.hub.jobs import queue
+from safercities.hub.models import *
+"""
+FIRST = """
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+ana = User.objects.create_user("ana@example.org", "long enough to be a password")
+row = Observatory.objects.create(slug="mini", name="Mini", place_id="XA-MIN", folder=sys.argv[1])
+"""
+PREVIEW = """
+row, ana = Observatory.objects.get(), User.objects.get()
+one = Proposal.objects.create(observatory=row, proposed_by=ana, kind="publish")
+queue.start(row, "protect", ana, proposal=one.pk)
+"""
+PUBLISH = """
+row, ana, one = Observatory.objects.get(), User.objects.get(), Proposal.objects.get()
+one.state, one.decided_by = "approved", ana
+one.save()
+queue.start(row, "publish", ana, proposal=one.pk)
+"""
+
+
+class Hub:
+    """A hub of its own: a home, a database, workers that end with the test."""
+
+    def __init__(self, folder: Path, rows: int) -> None:
+        self.folder = made_observatory.build(folder / "mini", rows)
+        self.home = folder / "home"
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith("SAFERCITIES_")}
+        self.env |= {"SAFERCITIES_HUB_HOME": str(self.home), "SAFERCITIES_LOG_LEVEL": "WARNING"}
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.say(FIRST)
+
+    def say(self, text: str) -> None:
+        """Run some lines in the hub."""
+        subprocess.run([sys.executable, "-c", SETUP + text, str(self.folder)], env=self.env, check=True, timeout=60)
+
+    def worker(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start one."""
+        command = [sys.executable, "-m", "safercities.hub", "worker", "--interval", "0.1", *options]
+        self.workers.append(subprocess.Popen(command, env=self.env))
+        return self.workers[-1]
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """All jobs, the oldest first."""
+        with closing(sqlite3.connect(f"file:{self.home / 'hub.sqlite3'}?mode=ro", uri=True, timeout=20)) as database:
+            database.row_factory = sqlite3.Row
+            return [dict(row) for row in database.execute("SELECT * FROM hub_job ORDER BY created")]
+
+    def last(self) -> dict[str, Any]:
+        """The newest job."""
+        return self.jobs()[-1]
+
+    def until(self, holds: Callable[[], object]) -> None:
+        """Wait until something holds."""
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < end, self.jobs()
+            time.sleep(0.005)
+
+    def ended(self) -> bool:
+        return self.last()["state"] in ("done", "failed", "cancelled")
+
+    def do(self) -> dict[str, Any]:
+        """Have all that waits done."""
+        worker = self.worker("--batch")
+        assert worker.wait(PATIENCE) == 0
+        return self.last()
+
+    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+        """As when the power fails for it; and time passes until that is noticed."""
+        worker.kill()
+        worker.wait()
+        self.until(lambda: not self.children())
+        self.say('Job.objects.filter(state="running").update(heartbeat="2020-01-01T00:00Z")')
+
+    def children(self) -> list[int]:
+        """Processes that run the last job."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = path.read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"safercities.hub.jobs.child" in words and self.last()["id"] in words[4].decode().replace("-", ""):
+                found.append(int(path.parent.name))
+        return found
+
+    def releases(self) -> list[str]:
+        return sorted(one.name for one in (self.folder / "releases").glob("[!.]*"))
+
+    def events(self, verb: str) -> int:
+        with closing(sqlite3.connect(self.home / "hub.sqlite3", timeout=20)) as database:
+            (found,) = database.execute("SELECT count(*) FROM hub_event WHERE verb = ?", [verb]).fetchone()
+        return int(found)
+
+
+@pytest.fixture
+def make_hub(tmp_path: Path) -> Iterator[Callable[[int], Hub]]:
+    """Makes a hub whose observatory has so many rows."""
+    made: list[Hub] = []
+
+    def make(rows: int = 240) -> Hub:
+        made.append(Hub(tmp_path, rows))
+        return made[-1]
+
+    yield make
+    for worker in [worker for hub in made for worker in hub.workers]:
+        if worker.poll() is None:
+            worker.kill()
+        worker.wait()
+
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks at processes as Linux shows them")
+
+
+def test_a_worker_killed_while_measuring(make_hub: Callable[[int], Hub]) -> None:
+    hub = make_hub(ROWS)
+    hub.say('queue.start(Observatory.objects.get(), "measure", None)')
+    worker = hub.worker()
+    hub.until(lambda: hub.last()["step"].startswith("measure"))
+    hub.kill(worker)
+    assert hub.last()["state"] == "running"
+    assert not (hub.folder / "build").exists()
+    job = hub.do()
+    assert (job["state"], job["attempt"]) == ("done", 2)
+    assert (hub.folder / "build" / "estimates.parquet").is_file()
+
+
+@pytest.mark.parametrize("step", ["protect", "attack the release", "write the release", "prepare the public pages"])
+def test_a_worker_killed_while_publishing(make_hub: Callable[[int], Hub], step: str) -> None:
+    hub = make_hub(2_000)
+    hub.say(PREVIEW)
+    assert hub.do()["state"] == "done"
+    hub.say(PUBLISH)
+    worker = hub.worker()
+    hub.until(lambda: hub.last()["step"].startswith(step) or hub.ended())
+    hub.kill(worker)
+    # whatever is there holds
+    chain = verify_chain(hub.folder / "releases") if hub.releases() else []
+    assert [each.path.name for each in chain] == hub.releases()
+    job = hub.do()
+    assert job["state"] == "done", job["problems"]
+    assert hub.releases() == ["2024-1"]
+    assert len(verify_chain(hub.folder / "releases")) == 1
+    assert hub.events("release.published") == 1
+    assert json.loads(job["result"])["release"] == 1
+
+
+def test_two_workers_never_run_one_observatory_twice(make_hub: Callable[[int], Hub]) -> None:
+    hub = make_hub(240)
+    hub.say('for kind in ("check", "measure", "figures"): queue.start(Observatory.objects.get(), kind, None)')
+    workers = [hub.worker("--at-once", "2") for _ in range(2)]
+    most = 0
+
+    def all_ended() -> bool:
+        nonlocal most
+        jobs = hub.jobs()
+        most = max(most, sum(one["state"] == "running" for one in jobs))
+        return all(one["state"] in ("done", "failed") for one in jobs)
+
+    hub.until(all_ended)
+    jobs = hub.jobs()
+    assert most == 1
+    assert [(one["kind"], one["state"], one["attempt"]) for one in jobs] == [
+        ("check", "done", 1),
+        ("measure", "done", 1),
+        ("figures", "done", 1),
+    ]
+    for before, after in zip(jobs, jobs[1:], strict=False):
+        assert before["ended"] <= after["started"]
+    for worker in workers:
+        worker.terminate()
+        assert worker.wait(PATIENCE) == 0
+
+
+def test_memory_that_ends_takes_the_job_and_not_the_worker(make_hub: Callable[[int], Hub]) -> None:
+    hub = make_hub(ROWS)
+    hub.say('queue.start(Observatory.objects.get(), "measure", None)')
+    worker = hub.worker()
+    hub.until(lambda: hub.last()["step"].startswith("measure"))
+    (child,) = hub.children()
+    os.kill(child, signal.SIGKILL)  # as the kernel does
+    hub.until(hub.ended)
+    assert hub.last()["state"] == "failed"
+    assert "memory ran out" in hub.last()["message"]
+    assert worker.poll() is None
+
+
+def test_a_worker_that_is_stopped_puts_its_job_back(make_hub: Callable[[int], Hub]) -> None:
+    hub = make_hub(ROWS)
+    hub.say('queue.start(Observatory.objects.get(), "measure", None)')
+    worker = hub.worker()
+    hub.until(lambda: hub.last()["step"].startswith("measure"))
+    worker.terminate()
+    assert worker.wait(PATIENCE) == 0
+    assert not hub.children()
+    assert (hub.last()["state"], hub.last()["attempt"]) == ("waiting", 0)
+    assert hub.do()["state"] == "done"
+
+
+def test_a_running_job_is_stopped_on_request(make_hub: Callable[[int], Hub]) -> None:
+    hub = make_hub(ROWS)
+    hub.say('queue.start(Observatory.objects.get(), "measure", None)')
+    hub.worker()
+    hub.until(lambda: hub.last()["state"] == "running")
+    hub.say("queue.ask_to_stop(Job.objects.get(), None)")
+    hub.until(hub.ended)
+    assert hub.last()["state"] in ("cancelled", "done")
+    assert (hub.folder / "build").exists() == (hub.last()["state"] == "done")

@@ -1,0 +1,56 @@
+"""The hub on PostgreSQL: the models' own tests, and a backup of a running database that comes back in another."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from hub.operate.made_hub import typed
+from hub.operate.test_serve import served, strip
+from hub.postgres import Cluster
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_models_hold_there_too(postgres: Cluster) -> None:
+    tests = ["tests/hub/test_models.py", "tests/hub/test_access.py", "tests/hub/test_accounts.py"]
+    environ = {**os.environ, "SAFERCITIES_TEST_DATABASE_URL": postgres.create()}
+    words = [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(words, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_a_backup_of_a_running_hub_comes_back_in_another_database(
+    postgres: Cluster, published: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(published, tmp_path, dirs_exist_ok=True)
+    first, second = postgres.create(), postgres.create()
+    with served(tmp_path, "city", "--home", "home", SAFERCITIES_DATABASE_URL=first) as hub:
+        page = hub.get("/o/mini/")
+        copied = typed(tmp_path, "backup", "--home", "home", "hub.tar.gz", SAFERCITIES_DATABASE_URL=first)
+    assert copied.returncode == 0, copied.stderr
+    assert not (tmp_path / "home" / "hub.sqlite3").exists()
+    for url, why in (("", "PostgreSQL database"), (first, "holds tables already")):
+        done = typed(tmp_path, "restore", "hub.tar.gz", "--home", "new", SAFERCITIES_DATABASE_URL=url)
+        assert (done.returncode, why in done.stderr) == (2, True), done.stderr
+        assert not (tmp_path / "new").exists()
+    done = typed(tmp_path, "restore", "hub.tar.gz", "--home", "new", SAFERCITIES_DATABASE_URL=second)
+    assert done.returncode == 0, done.stderr
+    with served(tmp_path, "--home", "new", SAFERCITIES_DATABASE_URL=second) as hub:
+        assert strip(hub.get("/o/mini/")) == strip(page)
+    assert postgres.sql("SELECT count(*) FROM hub_event", second.rpartition("/")[2]) >= "2"
+
+
+def test_a_wrong_password_is_said_and_never_shown(postgres: Cluster, published: Path, tmp_path: Path) -> None:
+    shutil.copytree(published / "city", tmp_path / "city")
+    url = postgres.create().replace(postgres.url("x").split(":")[2].split("@")[0], "secretword")
+    done = typed(tmp_path, "serve", "city", "--home", "h", "--port", 0, "--no-browser", SAFERCITIES_DATABASE_URL=url)
+    assert done.returncode == 1
+    assert "password authentication failed" in done.stderr
+    assert "secretword" not in done.stderr
+    said = json.dumps(done.stderr)
+    assert "Traceback" not in said

@@ -1,0 +1,116 @@
+"""Documents of charts and maps: an interval with every number, none of what is withheld, boundaries of public places."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import shapely
+from django.conf import settings
+from django.test import Client
+
+from hub.public.made_indicator import CODE, city_folder, figures_of, mini
+from safercities.hub.models import Observatory
+from safercities.hub.public import documents, geo
+
+__all__ = ["city_folder", "mini"]
+CHART, MAP = f"/o/hamlet/i/{CODE}/chart.json", f"/o/hamlet/i/{CODE}/map.json"
+
+
+def document(client: Client, address: str, **query: str) -> dict[str, Any]:
+    answer = client.get(address, query)
+    assert answer.status_code == 200
+    return dict(json.loads(answer.content))
+
+
+def test_over_time_it_is_a_trend_with_intervals(mini: Observatory, client: Client) -> None:
+    found = document(client, CHART)
+    assert found["kind"] == "trend"
+    rows = figures_of(mini).series(CODE, "XA-MIN", unit="per 100 000", method="crude rate, Garwood interval")
+    names = ("period", "value", "lower", "upper")
+    assert [tuple(row[name] for name in names) for row in found["rows"]] == [
+        tuple(row[name] for name in names) for row in rows.to_pylist()
+    ]
+    assert all("95% interval" in row["label"] for row in found["rows"])
+
+
+def test_groups_are_told_apart_and_everybody_is_among_them(mini: Observatory, client: Client) -> None:
+    found = document(client, CHART, by="sex")
+    assert {row["group"] for row in found["rows"]} >= {"Total", "Male", "Female"}
+
+
+def test_places_stand_in_the_order_of_their_names_never_of_their_numbers(mini: Observatory, client: Client) -> None:
+    found = document(client, CHART, level="neighbourhood")
+    assert found["kind"] == "dots"
+    names = [row["name"] for row in found["rows"]]
+    assert names == sorted(names, key=str.casefold)
+
+
+def test_what_is_withheld_has_no_number_in_any_document(mini: Observatory, client: Client) -> None:
+    query = {"level": "neighbourhood", "by": "sex", "unit": "victims"}
+    chart, shown = document(client, CHART, **query), document(client, MAP, unit="victims", by="sex:F")
+    held = [row for row in [*chart["rows"], *shown["places"]] if row["status"] == "withheld"]
+    assert held
+    for row in held:
+        assert row.get("value") is row.get("lower") is row.get("upper") is None
+        assert row["label"] == "withheld"
+
+
+def test_too_many_lines_give_way_to_one_period_and_it_is_said(
+    mini: Observatory, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "MOST_LINES", 2)
+    assert document(client, CHART, by="sex")["kind"] == "dots"
+    html = client.get(f"/o/hamlet/i/{CODE}/?by=sex").content.decode()
+    assert "The chart shows 2024 only; the table has every period." in html
+
+
+def test_words_are_in_the_language_that_was_asked_for(mini: Observatory, client: Client) -> None:
+    assert document(client, CHART, language="ar")["language"] == "ar"
+    assert document(client, CHART, language="xx")["language"] == "en"
+
+
+def test_a_map_has_a_place_a_boundary_and_a_class_a_label(mini: Observatory, client: Client) -> None:
+    found = document(client, MAP)
+    areas = json.loads(client.get(found["geojson"]).content)["features"]
+    assert {one["properties"]["id"] for one in areas} == {one["id"] for one in found["places"]}
+    assert all(client.get(one["href"]).status_code == 200 for one in found["places"][:2])
+    assert len(found["classes"]) == len(found["limits"]) + 1 or not found["limits"]
+    west, south, east, north = found["bounds"]
+    assert west < east
+    assert south < north
+
+
+def test_boundaries_are_those_of_published_places_only(mini: Observatory) -> None:
+    found = geo.boundaries(mini, "neighbourhood")
+    assert found is not None
+    assert set(found.ids) <= set(figures_of(mini).places)
+    assert shapely.is_valid(found.shapes).all()
+    assert geo.boundaries(mini, "city") is None
+    assert geo.file_of(mini, "../../hub") is None
+
+
+def test_an_observatory_whose_folder_is_gone_has_no_maps_and_its_pages_stay(mini: Observatory, client: Client) -> None:
+    folder, mini.folder = mini.folder, "/nowhere/at/all"
+    try:
+        assert geo.refresh_geo(mini) == ()
+        html = client.get(f"/o/hamlet/i/{CODE}/?view=map").content.decode()
+        assert "no boundaries" in html
+        assert client.get(MAP).status_code == 404
+        assert client.get(f"/o/hamlet/i/{CODE}.svg?view=map").status_code == 404
+    finally:
+        mini.folder = folder
+        assert geo.refresh_geo(mini) == ("neighbourhood",)
+
+
+def test_a_basemap_is_drawn_only_where_it_is_set(mini: Observatory, client: Client, settings: Any) -> None:
+    assert "basemap" not in document(client, MAP)
+    settings.BASEMAP = "https://tiles.example.org/{z}/{x}/{y}.png"
+    found = client.get(MAP, {"by": "sex:M"})  # another address: the first may be kept
+    assert json.loads(found.content)["basemap"]["tiles"] == [settings.BASEMAP]
+
+
+def test_files_lie_in_the_home_of_the_hub(mini: Observatory) -> None:
+    assert geo.folder(mini) == settings.HOME / "figures" / "hamlet" / "geo"
+    assert oct(geo.folder(mini).stat().st_mode & 0o777) == "0o700"

@@ -1,0 +1,90 @@
+"""History and differences: what changed between two releases equals what the files say; nobody else sees it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from hub.made_observatory import robberies
+from hub.workbench.publishing import Office, office
+from safercities.hub.models import Event, Role
+from safercities.hub.workbench.diff import KINDS, Difference
+from safercities.release.verify import open_release
+
+__all__ = ["office"]
+
+
+@pytest.fixture
+def corrected(office: Office) -> Any:
+    """Two releases; the second corrects the first."""
+    first = office.published()
+    (office.observatory.path / "robberies.csv").write_text(robberies(300, seed=2), encoding="utf-8")
+    office.published(supersedes=first.identity, reason="sixty <were> missing")
+    yield office
+    shutil.rmtree(Path(settings.HOME) / "differences", ignore_errors=True)
+
+
+def by_key(folder: str) -> dict[tuple[Any, ...], dict[str, Any]]:
+    rows = open_release(Path(folder)).estimates.rows()
+    names = ("indicator", "source", "unit", "method", "period", "place", "sex")
+    return {tuple(row[name] for name in names): row for row in rows}
+
+
+def test_the_differences_are_those_of_the_files(corrected: Office) -> None:
+    first, second = corrected.observatory.shelf.order_by("number")
+    old, new = by_key(first.folder), by_key(second.folder)
+    found = Difference.between(corrected.observatory, first, second)
+    same = {
+        key
+        for key in old.keys() & new.keys()
+        if all(old[key][n] == new[key][n] for n in ("value", "lower", "upper", "conf_status", "quality", "verdict"))
+    }
+    assert found.counts.get("same", 0) == len(same)
+    assert sum(found.counts.get(kind, 0) for kind in KINDS) == len(old.keys() | new.keys()) - len(same)
+    hidden = {key for key in old.keys() & new.keys() if new[key]["conf_status"] == "N" != old[key]["conf_status"]}
+    assert found.counts.get("withheld", 0) == len(hidden)
+    rows = found.rows("", 0, 10_000)
+    assert [row["number"] for row in rows] == sorted(row["number"] for row in rows)
+    for row in rows:
+        key = tuple(row[name] for name in ("indicator", "source", "unit", "method", "period", "place", "sex"))
+        assert (row["old_value"], row["old_upper"]) == (
+            (old[key]["value"], old[key]["upper"]) if key in old else (None, None)
+        )
+        assert row["new_value"] == (new[key]["value"] if key in new else None)
+
+
+def test_the_page_shows_intervals_and_what_is_withheld(corrected: Office) -> None:
+    page = corrected.said("ana", "diff/1/2/")
+    assert "sixty &lt;were&gt; missing" in page
+    assert "withheld" in page
+    assert re.search(r"<b>[\d.,]+</b><br><span class=\"note\">[\d.,]+ – [\d.,]+</span>", page)
+    narrow = corrected.said("ana", "diff/1/2/?kind=changed&page=1")
+    assert 'href="?kind=changed" aria-current="true"' in narrow
+    assert corrected.said("ana", "diff/1/2/?kind=%22%3E&page=zzz")
+    assert corrected.get("ana", "diff/2/1/").url == "/w/mini/diff/1/2/"
+
+
+def test_only_who_works_there_sees_it_and_only_releases_that_are_there(corrected: Office) -> None:
+    for path in ("diff/1/2/", "history/", "publish/", "jobs/"):
+        assert corrected.get(None, path).status_code == 404
+        assert corrected.get("vera", path).status_code == 403
+        assert corrected.get("rob", path).status_code == 200
+    for path in ("diff/1/1/", "diff/1/3/", "diff/0/1/"):
+        assert corrected.get("ana", path).status_code == 404
+
+
+def test_the_history_tells_all_and_the_trail_only_to_administrators(corrected: Office, make_user: Any) -> None:
+    page = corrected.said("ana", "history/")
+    assert "Release 2 corrects it." in page
+    assert "sixty &lt;were&gt; missing" in page
+    assert 'href="/w/mini/diff/1/2/"' in page
+    assert "Who did what" not in page
+    corrected.people["root"] = make_user("root", Role.HUB_ADMIN)
+    page = corrected.said("root", "history/")
+    assert "published a correction" in page
+    assert Event.broken() is None
