@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from safercities.disclose.digits import nearest
 from safercities.disclose.journal import Wave
 from safercities.model.dimensions import TOTAL
 from safercities.model.errors import Problem, SafercitiesError, problem
@@ -17,14 +18,21 @@ from safercities.model.estimates import Estimates
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-#: Value, standard error and denominator of a row.
-Figures = tuple[float, float, float]
 #: What of the rules of a release decides what of a wave is withheld and rounded.
 _RULES = ("minimum_count", "sensitive_count", "sensitive", "width")
 #: Of all rows that were shown: if more cannot be shown any more, the correction says so.
 MOST_LOST = 0.5
 #: A row is true enough if it is so many of its standard errors, or less, from what is measured now.
 ENOUGH = 0.5
+
+
+class Figures(NamedTuple):
+    """Value, standard error, denominator and respondents of a row."""
+
+    value: float
+    se: float
+    denominator: float
+    n: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,32 +68,39 @@ def small(change: Ints, minimum: Ints) -> Mask:
     return np.asarray((change != 0) & (np.abs(change) < minimum))
 
 
-def still_true(now: Figures, then: Figures, unit: float, people: float) -> bool:
+def still_true(now: Figures, then: Figures, unit: float, people: tuple[float, float]) -> bool:
     """Whether what was shown of a domain is true enough of what is measured now.
 
-    So must be the denominator, since numbers of people are made with it: it may be off by no more than its share may.
-    And the standard error may not have grown by more than half.
+    So must be the denominator, since numbers of people are made with it: it may be off by no more than its share may,
+    or than its own rounding, if it is not what would be shown anew. And the standard error may not have grown by more
+    than half, nor may respondents have become so much fewer than the number shown.
 
     Parameters
     ----------
     now, then
         As measured now, and as shown then.
-    unit, people
-        What values were rounded to then, and denominators then or now.
+    unit
+        What values were rounded to then.
+    people
+        What denominators were rounded to then, and what they would be rounded to now.
 
     Examples
     --------
-    >>> still_true((31.0, 2.1, 4010.0), (30.0, 2.5, 4000.0), 2.0, 50.0)
+    >>> shown = Figures(30.0, 2.5, 4000.0, 200)
+    >>> still_true(Figures(31.0, 2.1, 4010.0, 249), shown, 2.0, (50.0, 50.0))
     True
-    >>> still_true((31.0, 2.1, 8020.0), (30.0, 2.5, 4000.0), 2.0, 50.0)
+    >>> still_true(Figures(31.0, 2.1, 8020.0, 249), shown, 2.0, (50.0, 100.0))
     False
     """
-    far, edge = max(ENOUGH * then[1], unit / 2), 1 + 1e-9
-    if abs(now[0] - then[0]) > far * edge or now[1] > (1 + ENOUGH) * then[1] * edge:
+    far, edge = max(ENOUGH * then.se, unit / 2), 1 + 1e-9
+    if abs(now.value - then.value) > far * edge or now.se > (1 + ENOUGH) * then.se * edge:
         return False
-    if not then[2] > 0:
+    if now.n * (1 + ENOUGH) * edge < then.n:
+        return False
+    if not then.denominator > 0 or float(nearest(np.array([now.denominator]), people[1])[0]) == then.denominator:
         return True
-    return abs(now[2] - then[2]) <= max(far / then[0] * then[2] if then[0] > 0 else 0.0, people) * edge
+    share = far / then.value * then.denominator if then.value > 0 else 0.0
+    return abs(now.denominator - then.denominator) <= max(share, people[0] / 2) * edge
 
 
 def check_rules(versions: Sequence[Version], rules: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safercities.disclose.corrected import Figures, Version, shown_rows, small, still_true, with_earlier
+from safercities.disclose.digits import bands
 from safercities.disclose.journal import Wave
 from safercities.disclose.suppress import default_width
 from safercities.disclose.survey_attack import Seen
@@ -191,10 +192,20 @@ class _Work(Work):
             own = next(i for i, one in enumerate(work.domains) if name_of(one, work.estimates.dimensions) == name)
             row = work.domains[own].row
             now, then = (_figures(one, row) for one, row in ((self.table, self.main[at]), (work.table, row)))
-            people = max(float(one) for one in (work.units.denominator[own], self.units.denominator[at]))
-            if still_true(now, then, float(work.units.value[own]), people):
+            then = then._replace(n=float(bands(work.table.n[[row]])[0][0]))
+            people = float(work.units.denominator[own]), float(self.units.denominator[at])
+            if still_true(now, then, float(work.units.value[own]), people) and self._within(
+                at, work, work.domains[own]
+            ):
                 return numbers[shown]
         return -1
+
+    def _within(self, at: int, work: Work, then: Domain) -> bool:
+        """Whether what is measured now lies within all limits that were shown: of the share and of the number."""
+        here = self.domains[at]
+        pairs = [(self.main[at], then.row), *zip(here.totals[:1], then.totals[:1], strict=False)]
+        shown = [(now, row) for now, row in pairs if row >= 0 and np.isfinite(work.table.lower[row])]
+        return all(work.table.lower[row] <= self.table.value[now] <= work.table.upper[row] for now, row in shown)
 
     def _as_it_was(self) -> bool:
         """Whether all that the last release shows would be shown in the same way, so that there is nothing to prove.
@@ -354,8 +365,7 @@ class _Work(Work):
 
 
 def _figures(table: Table, row: int) -> Figures:
-    """Value, standard error and denominator of a row."""
-    return float(table.value[row]), float(table.se[row]), float(table.denominator[row])
+    return Figures(*(float(one[row]) for one in (table.value, table.se, table.denominator, table.n)))
 
 
 def _three(numbers: tuple[int, int, int]) -> Integers:

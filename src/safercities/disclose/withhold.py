@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from safercities.disclose.counts import Guarded
 from safercities.disclose.depends import shown
 from safercities.disclose.solver import Mask
-from safercities.model.dimensions import TOTAL, UNKNOWN
+from safercities.model.dimensions import OTHER, TOTAL, UNKNOWN
 from safercities.model.estimates import MEASURES, Estimates
 from safercities.model.periods import Period
 
@@ -23,8 +23,6 @@ _KEPT = ("level", "unit", "method", "source")
 
 
 _KEY = ("indicator", "version", "place", "period", "source", "unit", "method")
-#: The code of what has none of its own.
-OTHER = "_O"
 
 
 def planned(estimates: Estimates, guarded: Sequence[Guarded]) -> Estimates:

@@ -123,6 +123,7 @@ OPTIONS = (
     Option("RATE_TOKEN", rate, "3000/m", "Requests of one token to the API."),
     Option("RATE_SIGN_IN", rate, "20/m", "Attempts to sign in from one address."),
     Option("METRICS_TOKEN", str, "", "Word that lets a machine read `/metrics`. Empty: nobody may.", secret=True),
+    Option("SECURITY_CONTACT", str, "", "Who is told of weaknesses, `mailto:…` or an address: for security.txt."),
     Option("LOG_LEVEL", level, "INFO", "How much is logged: DEBUG, INFO, WARNING or ERROR."),
 )
 

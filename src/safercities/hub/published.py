@@ -31,4 +31,7 @@ def refresh(observatory: Observatory) -> None:
     SafercitiesError
         If a release does not hold; what was shown before goes on being shown.
     """
+    from safercities.hub.public.geo import refresh_geo  # it asks for what is published
+
     build(index(observatory), sync(observatory))
+    refresh_geo(observatory)

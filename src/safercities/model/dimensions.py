@@ -15,6 +15,8 @@ from safercities.model.errors import SafercitiesError, UsageError, problem
 
 TOTAL = "_T"
 UNKNOWN = "_U"
+#: The code of what has none of its own, where that of the unknown is taken.
+OTHER = "_O"
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,8 @@ def structure(head: Head, columns: Sequence[Component], codes: Mapping[str, Iter
 def as_bytes(root: ET.Element) -> bytes:
     """The file."""
     ET.indent(root, " ")
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    made: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return made + b"\n"
 
 
 # --------------------------------------------------------------------------------------------------------------- codes

@@ -81,7 +81,7 @@ def test_a_browsers_session_opens_nothing_here(secret, make_user, browser_of):
 @pytest.mark.parametrize("how", ["revoked", "expired", "closed", "left"])
 def test_tokens_that_are_good_no_longer(secret, make_user, how):
     user: User = make_user("owner", Role.VIEWER, observatory=secret)
-    token, word = Token.make(user, "t", [Scope.READ_PRIVATE])
+    _, word = Token.make(user, "t", [Scope.READ_PRIVATE])
     one = Client(headers={"authorization": f"Bearer {word}"})
     assert one.get(at("hidden", "")).status_code == 200
     if how == "revoked":

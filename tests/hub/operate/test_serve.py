@@ -16,8 +16,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from django.test import override_settings
 
 from hub.operate.made_hub import command, environment, typed
+from safercities.hub.operate.serving import Place, public_address
 from safercities.release.store import FOLDER_VARIABLE
 
 BUILT = Path(__file__).parents[3] / "src/safercities/hub/static/hub/built/manifest.json"
@@ -172,6 +174,20 @@ def test_a_home_that_may_not_be_written_to(tmp_path: Path) -> None:
         done = typed(tmp_path, "serve", "--home", "home", "--port", port)
     assert (done.returncode, f"--port {port + 1}" in done.stderr) == (2, True)
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "https", "address"),
+    [
+        (["localhost", "127.0.0.1"], False, "http://127.0.0.1:8000/"),
+        (["127.0.0.1", "safety.example.org"], True, "https://safety.example.org/"),
+        ([".example.org"], False, "http://example.org:8000/"),
+        (["*"], True, "http://127.0.0.1:8000/"),
+    ],
+)
+def test_links_lead_to_the_name_under_which_people_reach_it(hosts: list[str], https: bool, address: str) -> None:
+    with override_settings(ALLOWED_HOSTS=hosts, HTTPS=https):
+        assert public_address(Place("127.0.0.1", 8000)) == address
 
 
 def test_where_no_hub_is_nothing_is_backed_up_or_made(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Documents of charts and maps: an interval with every number, none of what is withheld, boundaries of public places."""
+"""Documents of charts and maps: an interval with every number, none of what is withheld, published boundaries only."""
 
 from __future__ import annotations
 

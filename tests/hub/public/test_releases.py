@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shutil
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from django.test import Client
 
-from hub.public.made_site import medellin, releases, secret, shelve, simple  # noqa: F401
+from hub.public.made_site import shelve
 from hub.public.test_home import text_of
 from safercities.hub.models import Observatory, Release
 from safercities.hub.public.releases import in_words
@@ -26,7 +25,7 @@ def body(response: object) -> bytes:
     return b"".join(response.streaming_content)  # type: ignore[attr-defined]
 
 
-def test_releases_say_what_they_correct_and_why(client: Client, medellin: Observatory) -> None:  # noqa: F811
+def test_releases_say_what_they_correct_and_why(client: Client, medellin: Observatory) -> None:
     said = text_of(client.get("/o/medellin/releases/").content)
     assert said.index("Release 5") < said.index("Release 4") < said.index("Release 1")
     assert "Corrects release 2 : counted twice; Santa Cruz is withdrawn" in said
@@ -39,7 +38,7 @@ def test_releases_say_what_they_correct_and_why(client: Client, medellin: Observ
     assert "The smallest count that may be told is 5." in right
 
 
-def test_a_page_names_every_file_its_hash_and_how_to_check(client: Client, medellin: Observatory) -> None:  # noqa: F811
+def test_a_page_names_every_file_its_hash_and_how_to_check(client: Client, medellin: Observatory) -> None:
     page = client.get("/o/medellin/releases/1/").content.decode()
     folder = Path(Release.objects.get(observatory=medellin, number=1).folder)
     for name in FILES:
@@ -51,7 +50,7 @@ def test_a_page_names_every_file_its_hash_and_how_to_check(client: Client, medel
     assert verified.id in page
 
 
-def test_every_file_is_an_attachment_with_its_own_bytes(client: Client, medellin: Observatory) -> None:  # noqa: F811
+def test_every_file_is_an_attachment_with_its_own_bytes(client: Client, medellin: Observatory) -> None:
     folder = Path(Release.objects.get(observatory=medellin, number=1).folder)
     for name in FILES:
         got = client.get(f"/o/medellin/releases/1/{name}")
@@ -65,7 +64,7 @@ def test_every_file_is_an_attachment_with_its_own_bytes(client: Client, medellin
         assert client.head(f"/o/medellin/releases/1/{name}")["Content-Length"] == str(len(data))
 
 
-def test_the_zip_is_what_verify_takes(client: Client, medellin: Observatory, tmp_path: Path) -> None:  # noqa: F811
+def test_the_zip_is_what_verify_takes(client: Client, medellin: Observatory, tmp_path: Path) -> None:
     got = client.get("/o/medellin/releases/3/release.zip")
     path = tmp_path / "given.zip"
     path.write_bytes(body(got))
@@ -73,7 +72,9 @@ def test_the_zip_is_what_verify_takes(client: Client, medellin: Observatory, tmp
     assert got["Content-Disposition"] == 'attachment; filename="medellin-release-3.zip"'
 
 
-def test_a_release_that_came_as_a_zip_is_given_out_as_well(client: Client, medellin: Observatory, tmp_path: Path) -> None:  # noqa: F811
+def test_a_release_that_came_as_a_zip_is_given_out_as_well(
+    client: Client, medellin: Observatory, tmp_path: Path
+) -> None:
     found = Release.objects.get(observatory=medellin, number=1)
     whole, data = Path(found.folder), (Path(found.folder) / "data.csv").read_bytes()
     found.folder = shutil.make_archive(str(tmp_path / "one"), "zip", whole.parent, whole.name)
@@ -100,7 +101,7 @@ def test_a_release_that_came_as_a_zip_is_given_out_as_well(client: Client, medel
         ("bytes=-", 200, slice(None)),
     ],
 )
-def test_parts_of_a_file(client: Client, medellin: Observatory, asked: str, status: int, given: slice | None) -> None:  # noqa: F811
+def test_parts_of_a_file(client: Client, medellin: Observatory, asked: str, status: int, given: slice | None) -> None:
     address = "/o/medellin/releases/1/estimates.parquet"
     data = body(client.get(address))
     got = client.get(address, headers={"range": asked})
@@ -121,11 +122,11 @@ def test_parts_of_a_file(client: Client, medellin: Observatory, asked: str, stat
     ["../keys.json", "..%2f..%2fobservatory.toml", "%2e%2e/data.csv", "data.csv%00.html", "data.csv/", ".", "nothing",
      "Data.csv", "%2fetc%2fpasswd", "manifest.json~"],
 )  # fmt: skip
-def test_no_other_name_leads_anywhere(client: Client, medellin: Observatory, name: str) -> None:  # noqa: F811
+def test_no_other_name_leads_anywhere(client: Client, medellin: Observatory, name: str) -> None:
     assert client.get(f"/o/medellin/releases/1/{name}").status_code == 404
 
 
-def test_links_and_changed_files_are_not_given_out(client: Client, releases: Path, tmp_path: Path, db: None) -> None:  # noqa: F811
+def test_links_and_changed_files_are_not_given_out(client: Client, releases: Path, tmp_path: Path, db: None) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(releases, copy)
     made = shelve("copy", copy)
@@ -133,7 +134,7 @@ def test_links_and_changed_files_are_not_given_out(client: Client, releases: Pat
     outside = tmp_path / "outside.csv"
     shutil.copy(folder / "data.csv", outside)
     (folder / "data.csv").unlink()
-    os.symlink(outside, folder / "data.csv")
+    (folder / "data.csv").symlink_to(outside)
     assert client.get("/o/copy/releases/1/data.csv").status_code == 404
     (folder / "README.md").write_text("something else")
     assert client.get("/o/copy/releases/1/README.md").status_code == 404
@@ -142,7 +143,9 @@ def test_links_and_changed_files_are_not_given_out(client: Client, releases: Pat
         assert client.get(f"/o/copy/releases/1/{name}").status_code == 404
 
 
-def test_releases_of_hidden_observatories_are_nobodys(client: Client, medellin: Observatory, secret: Observatory) -> None:  # noqa: F811
+def test_releases_of_hidden_observatories_are_nobodys(
+    client: Client, medellin: Observatory, secret: Observatory
+) -> None:
     for name in ("", "release.zip", *FILES):
         assert client.get(f"/o/secret/releases/1/{name}").status_code == 404
     assert client.get("/o/medellin/releases/99/").status_code == 404
@@ -150,7 +153,7 @@ def test_releases_of_hidden_observatories_are_nobodys(client: Client, medellin: 
     assert client.get("/o/medellin/releases/99999999999999999999/").status_code == 404
 
 
-def test_only_reviews_of_releases_are_public(client: Client, releases: Path, tmp_path: Path, db: None) -> None:  # noqa: F811
+def test_only_reviews_of_releases_are_public(client: Client, releases: Path, tmp_path: Path, db: None) -> None:
     copy = tmp_path / "reviewed"
     shutil.copytree(releases, copy)
     for name in ("2024", "2024-published"):

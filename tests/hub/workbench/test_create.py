@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from safercities import config
 from safercities.hub.models import Event, Job, Observatory, Role
@@ -54,6 +57,21 @@ def test_the_next_step_comes_first(town, analyst, browser_of):
     assert "Next: Files" in page
     (town.path / "cases.csv").write_text("a;b\n1;2\n", encoding="utf-8")
     assert "Next: Sources" in browser.get("/w/city/").content.decode()
+
+
+def test_what_a_check_found_is_told_and_does_not_bar_the_way(town, analyst, browser_of):
+    (town.path / "cases.csv").write_text("a;b\n1;2\n", encoding="utf-8")
+    document = Document.read(town.path)
+    made = document.with_source("cases", {"kind": "incidents", "file": "cases.csv", "when": "a", "act": "0101"})
+    made.with_table("measure", {"indicators": ["sdg.16.1.1"]}).save(document.version)
+    now = timezone.now()
+    job = Job.objects.create(observatory=town, kind="check", state="done", result={"errors": 2}, started=now, ended=now)
+    page = browser_of(analyst).get("/w/city/").content.decode()
+    assert "2 errors" in page
+    assert f"/w/city/jobs/{job.pk}/" in page
+    assert 'action="/w/city/measure/"' in page
+    Job.objects.update(started=now - timedelta(days=1))
+    assert "The settings changed since" in browser_of(analyst).get("/w/city/").content.decode()
 
 
 def test_settings_that_cannot_be_read_are_told_and_break_no_page(town, analyst, browser_of):

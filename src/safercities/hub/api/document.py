@@ -82,16 +82,20 @@ def _estimates(operation: dict[str, Any]) -> None:
 
 def _file(operation: dict[str, Any]) -> None:
     kinds = dict.fromkeys(MEDIA_TYPES.values())
-    operation["responses"][200]["content"] = {kind: {"schema": dict(_FILE)} for kind in kinds}
+    operation["responses"][200]["content"] = {
+        kind: {"schema": {"type": "object"} if kind == "application/json" else dict(_FILE)} for kind in kinds
+    }
 
 
 def _hand_in(operation: dict[str, Any]) -> None:
-    names = {**dict.fromkeys(FILES, _FILE), "release": _FILE | {"description": "Instead: a .zip of all of them."}}
+    files = {"type": "object", "properties": dict.fromkeys(FILES, _FILE), "required": [*FILES]}
+    archive = {"type": "object", "properties": {"release": _FILE}, "required": ["release"]}
+    form = {"oneOf": [one | {"additionalProperties": False} for one in (files, archive)]}
     operation["requestBody"] = {
         "required": True,
         "content": {
             "application/zip": {"schema": dict(_FILE)},
-            "multipart/form-data": {"schema": {"type": "object", "properties": names, "additionalProperties": False}},
+            "multipart/form-data": {"schema": form},
         },
     }
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, URLResolver, re_path
+from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -30,9 +35,41 @@ class Api(NinjaAPI):
             exc = ApiProblem("invalid-parameter", "the body cannot be read")
         return problem_of(exc).response()
 
+    @property
+    def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:
+        """Addresses; also of what there is not: that is told as a problem too."""
+        found, app, namespace = super().urls
+        for pattern in found:
+            if isinstance(pattern, URLPattern):
+                pattern.callback = _with_head(pattern.callback)
+        return [*found, re_path("", _nothing)], app, namespace
+
     def get_openapi_schema(self, *args: Any, **kwargs: Any) -> OpenAPISchema:
         """The document, with the formats and problems that ninja does not know of."""
         return completed(super().get_openapi_schema(*args, **kwargs))
+
+
+def _with_head(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """HEAD is answered as GET, without the body; methods that are not offered, by a problem."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        head, request.method = request.method == "HEAD", "GET" if request.method == "HEAD" else request.method
+        response = view(request, *args, **kwargs)
+        if head:
+            request.method = "HEAD"  # servers leave out the body
+        if response.status_code == 405:
+            return ApiProblem("method-not-allowed", headers={"Allow": response.headers["Allow"]}).response()
+        return response
+
+    return answered
+
+
+@csrf_exempt
+@guarded
+def _nothing(request: HttpRequest) -> HttpResponseBase:
+    """There is nothing at this address."""
+    raise Http404
 
 
 def _invalid(error: ValidationError) -> ApiProblem:

@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import QueryDict
 
@@ -68,11 +69,11 @@ def read_query(given: QueryDict, figures: Figures, *, others: Sequence[str] = ()
     wrongs = [*_unknown(given, figures, others), *_unfit(given)]
     if wrongs:
         raise ApiProblem("invalid-parameter", f"{wrongs[0].parameter}: {wrongs[0].message}", wrongs)
-    filters = {name: given.getlist(parameter) for parameter, name in FILTERS.items()}
+    filters: dict[str, Any] = {name: given.getlist(parameter) for parameter, name in FILTERS.items()}
     for name in ("units", "methods"):
-        filters[name] = [text or None for text in filters[name]]  # type: ignore[misc]  # empty: rows without one
+        filters[name] = [text or None for text in filters[name]]  # empty: rows without one
     dimensions = {key.removeprefix(DIMENSION): given.getlist(key) for key in given if key.startswith(DIMENSION)}
-    return Query(**filters, dimensions=dimensions, total_only=_flag(given, "total"))  # type: ignore[arg-type]
+    return Query(**filters, dimensions=dimensions, total_only=_flag(given, "total"))
 
 
 def _unknown(given: QueryDict, figures: Figures, others: Sequence[str]) -> list[Wrong]:
@@ -145,7 +146,7 @@ def _columns(given: QueryDict, figures: Figures) -> tuple[str, ...] | None:
 def _number(given: QueryDict, name: str, most: int) -> int | None:
     if name not in given:
         return None
-    text = given[name]
+    text = str(given[name])
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text) or int(text) > most:
         raise wrong(name, f"give a whole number from 1 to {most:,}")
     return int(text)
@@ -159,7 +160,7 @@ def cursor(figures: Figures, row: int) -> str:
 def _after(given: QueryDict, figures: Figures) -> int | None:
     if "cursor" not in given:
         return None
-    row, version = _unwrapped(given["cursor"])
+    row, version = _unwrapped(str(given["cursor"]))
     if version != figures.version[:12]:
         raise ApiProblem("cursor-stale", "begin again with the first page", [Wrong("cursor", "it is of another state")])
     return row

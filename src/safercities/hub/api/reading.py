@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -58,10 +59,8 @@ def all_readable(request: HttpRequest) -> list[Observatory]:
     token = token_of(request)
     found: Iterable[Observatory] = visible(reader(request, None)).order_by("slug")
     if token is not None and token.observatory is not None and not token.observatory.public:
-        try:
+        with suppress(Http404):
             found = [*found, readable(request, token.observatory.slug)]
-        except Http404:
-            pass
     return sorted(found, key=lambda one: one.slug)
 
 

@@ -110,7 +110,7 @@ def _body(request: HttpRequest, path: Path) -> Path:
 
 def _form(request: HttpRequest, folder: Path) -> Path:
     """Fields are called as the files of a release, or there is one, called `release`, with the .zip."""
-    given = {name: files for name, files in request.FILES.lists()}
+    given = dict(request.FILES.lists())
     for name in [*given, *request.POST]:
         if (name not in FILES and name != "release") or name in request.POST or len(given[name]) > 1:
             raise wrong(name[:60], "no such file, or it stands twice")

@@ -31,7 +31,7 @@ FileName = Annotated[
 ]
 WebhookId = Annotated[int, Path(description="Id of the webhook.", ge=1, le=2**53)]
 Text = Annotated[str, StringConstraints(max_length=500)]
-OrderBy = Literal[tuple(sign + name for name in ORDER for sign in ("", "-"))]  # type: ignore[valid-type]
+OrderBy = Annotated[str, StringConstraints(pattern=f"^-?({'|'.join(ORDER)})$")]
 
 
 def _many(what: str) -> Any:
@@ -323,5 +323,5 @@ class Problem(Schema):
     status: int
     code: str = Field(description="Stays the same in all versions.")
     detail: str = ""
-    errors: list[WrongParameter] = []
-    reasons: list[Reason] = []
+    errors: list[WrongParameter] = Field(default=[])
+    reasons: list[Reason] = Field(default=[])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.http import QueryDict
 
@@ -93,7 +94,8 @@ def _query(figures: Figures, key: str, given: QueryDict) -> Query | None:
         if not texts:
             return None  # a code that nobody can have: an empty filter would fit everything
         if one.column in _FILTERS:
-            query = replace(query, **{_FILTERS[one.column]: texts})
+            named: dict[str, Any] = {_FILTERS[one.column]: texts}
+            query = replace(query, **named)
         else:
             own[one.column] = [text for text in texts if text is not None]
     return replace(query, dimensions=own)

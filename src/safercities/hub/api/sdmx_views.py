@@ -67,10 +67,7 @@ def _observatory(request: HttpRequest, slug: str | None, agency: str) -> Observa
     ApiProblem
         If there are several.
     """
-    if slug is not None:
-        found = [readable(request, slug)]
-    else:
-        found = all_readable(request)
+    found = [readable(request, slug)] if slug is not None else all_readable(request)
     if agency not in ("all", "*", ""):
         found = [one for one in found if _agency(one) == agency]
     if not found:

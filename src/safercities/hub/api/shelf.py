@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from ninja import Router
@@ -13,13 +14,14 @@ from ninja import Router
 from safercities.hub.access import Right, find, load
 from safercities.hub.api import schemas
 from safercities.hub.api.problems import ApiProblem
-from safercities.hub.api.reading import answer, json_answer, readable, token_of
+from safercities.hub.api.reading import answer, json_answer, readable, stream, token_of
 from safercities.hub.api.receive import receive
 from safercities.hub.models import Observatory, Release, Scope, Token
 from safercities.release.bundle import opened
 from safercities.release.manifest import FILE, FILES, HASHED, read_manifest
 
 router = Router(tags=["releases"])
+_PIECE = 2**18
 MEDIA_TYPES = {
     ".md": "text/markdown; charset=utf-8",
     ".csv": "application/vnd.sdmx.data+csv; version=2.0.0",
@@ -100,11 +102,19 @@ def release_file(
     return answer(request, f'"{one.identity[:32]}-{list(FILES).index(name)}"', make, public=found.public)
 
 
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as handle:
+        while piece := handle.read(_PIECE):
+            yield piece
+
+
 def _sent(one: Release, name: str, media_type: str, shown: str) -> HttpResponseBase:
     folder = Path(one.folder)
     path = folder / name
     if folder.is_dir() and name in HASHED and not path.is_symlink() and path.is_file():
-        return FileResponse(path.open("rb"), content_type=media_type, as_attachment=True, filename=shown)
+        response: HttpResponseBase = stream(_pieces(path), media_type, shown)
+        response.headers["Content-Length"] = str(path.stat().st_size)
+        return response
     response = HttpResponse(_bytes(one, name), content_type=media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{shown}"'
     return response

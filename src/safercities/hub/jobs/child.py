@@ -43,6 +43,7 @@ def main() -> None:
     import django
 
     django.setup()
+    import safercities.hub.api.hooks  # noqa: F401 - webhooks listen from here on
     from safercities.hub.jobs.carrying import carry_out
     from safercities.hub.jobs.queue import Hold, LostError
 

@@ -144,7 +144,7 @@ def serve(
         slugs = _make_ready(folders, folder, place, say)
         with Keeper(server_command(place), worker_command(), say).running() as keeper:
             wait_until_ready(keeper, place)
-            say(f"The hub is at {place.address}  (its home: {folder})")
+            say(f"The hub is at {public_address(place)}  (its home: {folder})")
             if not stay:
                 _try_out(place, slugs, say)
                 return
@@ -172,7 +172,7 @@ def _make_ready(folders: Sequence[Path], home: Path, place: Place, say: Callable
         problems: list[Problem] = registering.show(known, say)
         problems += registering.keys_elsewhere(known, home)
         roles.prepare()
-        link = starting.first_link(place.address)
+        link = starting.first_link(public_address(place))
     if not place.private and not settings.REACHED_BY_OTHERS:
         problems.append(problem("hub-no-names", address=place.host))
     terminal.warn(problems)
@@ -180,6 +180,17 @@ def _make_ready(folders: Sequence[Path], home: Path, place: Place, say: Callable
         say(f"Nobody has an account yet. This link, good once, makes its reader administrator:\n  {link}")
     connections.close_all()  # the processes that follow open their own
     return [each.slug for each in known]
+
+
+def public_address(place: Place) -> str:
+    """Where people reach the hub: under the name that was set for it, else on this machine."""
+    from django.conf import settings
+
+    names = (host.lstrip(".") for host in settings.ALLOWED_HOSTS if host not in (*options.LOOPBACK, "*"))
+    name = next(names, "")
+    if not name:
+        return place.address
+    return f"https://{name}/" if settings.HTTPS else f"http://{name}:{place.port}/"
 
 
 def server_command(place: Place, threads: int | None = None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -157,7 +157,7 @@ def _named(words: Words, place: str) -> str:
     return _("%(place)s (%(above)s)") % {"place": words.place(place), "above": words.place(above)}
 
 
-def told(words: Words, places: Sequence[str], found: dict[str, Row]) -> dict[str, Any]:
+def told(words: Words, places: Sequence[str], found: Mapping[str, Row]) -> dict[str, Any]:
     """Pairs of places that can be told apart, those that cannot, and places of which nothing can be said."""
     apart, alike = [], []
     known = [one for one in places if wording.has_interval(found.get(one))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -75,25 +76,27 @@ def _dots(asked: Asked, words: Words, rows: Sequence[Row]) -> Chart:
         note = gettext("The chart shows the first {shown} rows by name; the table has all of them.")
         notes.append(note.format(shown=words.number(MOST_MARKS)))
     if asked.state.level is None:
-        marks = [{"name": _group(asked, row, words) or str(words.code("", TOTAL))} | _mark(row, words) for row in rows]
-    else:
-        ordered = sorted(rows, key=lambda row: (words.place(row["place"]).casefold(), row["place"]))
-        several = len({_group(asked, row, words, place=False) for row in rows}) > 1
         marks = [
-            {"name": _place_name(row, words)}
+            {"name": _group(asked, row, words) or str(words.code("", TOTAL))} | _mark(row, words)
+            for row in rows[:MOST_MARKS]
+        ]
+    else:
+        ordered = sorted(rows, key=lambda row: (words.place(row["place"]).casefold(), row["place"]))[:MOST_MARKS]
+        several = len({_group(asked, row, words, place=False) for row in ordered}) > 1
+        names = Counter(one.name for one in words.figures.places.values() if one.level == asked.state.level)
+        marks = [
+            {"name": _place_name(row, words, names)}
             | ({"group": _group(asked, row, words, place=False)} if several else {})
             | _mark(row, words)
             for row in ordered
         ]
-    return Chart(title(asked, words), _document(asked, words, "dots", marks[:MOST_MARKS]), tuple(notes))
+    return Chart(title(asked, words), _document(asked, words, "dots", marks), tuple(notes))
 
 
-def _place_name(row: Row, words: Words) -> str:
+def _place_name(row: Row, words: Words, names: Counter[str]) -> str:
     """Name of a place; with its code where another one of the level has the same name."""
     name = words.place(row["place"])
-    level = words.figures.places[row["place"]].level if row["place"] in words.figures.places else ""
-    twins = [one for one in words.figures.places.values() if one.level == level and one.name == name]
-    return f"{name} ({row['place']})" if len(twins) > 1 else name
+    return f"{name} ({row['place']})" if names[name] > 1 else name
 
 
 def _mark(row: Row, words: Words) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def api_docs(request: HttpRequest) -> HttpResponse:
     """`/api/docs/`: the API for people, made of its own OpenAPI document."""
     from safercities.hub.api.main import api
 
-    document: dict[str, Any] = api.get_openapi_schema()  # type: ignore[assignment]
+    document: dict[str, Any] = api.get_openapi_schema()
     context = {
         "title": document["info"]["title"],
         "version": document["info"]["version"],
@@ -168,7 +168,7 @@ def _of_observatory(observatory: Observatory) -> Iterator[str]:
 @require_safe
 def security(request: HttpRequest) -> HttpResponse:
     """`/.well-known/security.txt` (RFC 9116): whom to tell of a weakness, where the setting names somebody."""
-    contact = str(getattr(settings, "SECURITY_CONTACT", "")).strip()
+    contact = settings.SECURITY_CONTACT.strip()
     if not contact or "\n" in contact:
         raise Http404
     if "://" not in contact and not contact.startswith("mailto:"):

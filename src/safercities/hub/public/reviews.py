@@ -7,6 +7,7 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from csp.constants import NONE
 from csp.decorators import csp_replace
@@ -15,7 +16,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
-from safercities.hub.access import Right, need
+from safercities.hub.access import Right, View, need
 from safercities.hub.models import Observatory
 from safercities.hub.public import wording
 from safercities.hub.public.page import link
@@ -58,9 +59,14 @@ def _main_first(file: str) -> tuple[bool, str]:
     return file.count(".") > 1, file
 
 
+def _alone(view: View) -> View:
+    """Under a policy of its own: `csp_replace` is typed for views without arguments only."""
+    return cast(View, csp_replace(_POLICY)(cast(Any, view)))
+
+
 @require_safe
 @need(Right.SEE_RELEASES)
-@csp_replace(_POLICY)
+@_alone
 def review(request: HttpRequest, *, observatory: Observatory, period: str, file: str) -> HttpResponseBase:
     """`/o/<slug>/review/<period>/<file>`: one page that holds all it needs."""
     name = f"{period}-{PUBLISHED}"

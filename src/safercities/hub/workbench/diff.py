@@ -107,7 +107,8 @@ class Difference:
         sql = f"SELECT * FROM read_parquet(?) {where} ORDER BY number LIMIT ? OFFSET ?"
         with closing(_connect()) as engine:
             table: pa.Table = engine.sql(sql, params=[str(self.path), *values, limit, offset]).to_arrow_table()
-        return table.to_pylist()
+        rows: list[dict[str, Any]] = table.to_pylist()
+        return rows
 
 
 class _Rows(Sequence[dict[str, Any]]):

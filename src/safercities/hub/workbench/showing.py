@@ -29,6 +29,11 @@ class Question:
     listed: str = ""
 
     @property
+    def renews(self) -> bool:
+        """Whether another answer brings other questions: values to map, columns to choose from."""
+        return self.name == "file" or (self.name.startswith(("d", "act-")) and self.name.endswith("-column"))
+
+    @property
     def id(self) -> str:
         """Id of its control."""
         return f"q-{self.name}"

@@ -26,8 +26,17 @@ from safercities.hub.models.tokens import Pin
 #: Tokens of one account that are good at the same time.
 MOST_TOKENS = 50
 _DAYS = ((30, gettext_lazy("30 days")), (90, gettext_lazy("90 days")), (365, gettext_lazy("One year")))
+#: What can be chosen: nothing takes uploads by a token yet.
+_SCOPES = [one for one in Scope.choices if one[0] != Scope.UPLOAD]
 #: Deliveries that a page shows.
 SHOWN = 50
+
+
+class _Choice(forms.ModelChoiceField[Observatory]):
+    """Observatories by their names."""
+
+    def label_from_instance(self, obj: Observatory) -> str:
+        return obj.name
 
 
 class TokenForm(forms.Form):
@@ -37,9 +46,9 @@ class TokenForm(forms.Form):
         label=gettext_lazy("What it is for"), max_length=100, help_text=gettext_lazy("So that you know it later.")
     )
     scopes = forms.MultipleChoiceField(
-        label=gettext_lazy("What it may do"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple
+        label=gettext_lazy("What it may do"), choices=_SCOPES, widget=forms.CheckboxSelectMultiple
     )
-    observatory = forms.ModelChoiceField(
+    observatory = _Choice(
         label=gettext_lazy("Where"),
         queryset=Observatory.objects.none(),
         to_field_name="slug",
@@ -53,7 +62,6 @@ class TokenForm(forms.Form):
         field = self.fields["observatory"]
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101  # for the types
         field.queryset = _reached(user)
-        field.label_from_instance = lambda one: one.name
 
 
 def _reached(user: User) -> Any:
