@@ -54,4 +54,4 @@ lock: .venv/.ready ## requirements*.lock anew from pyproject.toml: hashes, no ad
 	$(BIN)/python scripts/lock.py
 
 clean: ## remove everything that make made
-	rm -rf .venv frontend/node_modules src/safercities/hub/static/hub/built .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache site dist demo-city demo-city-keys
+	rm -rf .venv frontend/node_modules src/safercities/hub/static/hub/built .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache site dist demo-city demo-city-keys demo-city-hub

@@ -12,6 +12,8 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import mini_survey
 import safercities
@@ -20,8 +22,10 @@ from safercities.disclose.attack import attack
 from safercities.disclose.attack_public import Published as Seen
 from safercities.disclose.corrected import Version, shown_rows, small, told
 from safercities.disclose.survey_corrected import Corrected, _Work, correct_survey
+from safercities.disclose.survey_groups import groups
 from safercities.disclose.survey_rows import read
 from safercities.disclose.survey_shown import units
+from safercities.disclose.survey_versions import Rules, _Joint
 from safercities.disclose.survey_waves import wave_of
 from safercities.disclose.surveys import protect_survey
 from safercities.model.errors import SafercitiesError
@@ -212,6 +216,48 @@ def test_numbers_of_people_that_are_wrong_now_are_not_shown_again() -> None:
     _, (made, again) = chain(sample(SEXES), heavier, after)
     assert not shown_rows(made.protected.estimates)
     assert values(again.protected.estimates) == {"_T": 30.0, "F": 34.0, "M": 25.0}
+
+
+def test_steps_of_heavier_weights_do_not_excuse_a_number_of_people_that_is_wrong_now() -> None:
+    """Numbers of few respondents are rounded to large steps: those of the new weights are no measure of the old row."""
+    few = sample({("A", "_T"): (60, 24)})
+    after = sample({("A", "_T"): (59, 24)})
+    assert shown_rows(chain(few, after)[1][0].protected.estimates)
+    heavier = Estimates.from_rows([row | {"denominator": 3 * row["denominator"]} for row in after.rows()])
+    assert not shown_rows(chain(few, heavier)[1][0].protected.estimates)
+
+
+@given(st.floats(0.2, 5.0), st.integers(-4, 4), st.integers(-4, 4), st.integers(55, 150), st.floats(0.3, 0.7))
+def test_what_is_shown_again_holds_what_is_measured_now(weight: float, n: int, x: int, size: int, share: float) -> None:
+    """Of weights and answers that changed together, in any way that few respondents can."""
+    cases = round(size * share)
+    now = (size + n, min(max(cases + x, 0), size + n))
+    after = [row | {"denominator": weight * row["denominator"]} for row in sample({("A", "_T"): now}).rows()]
+    versions, _ = chain(sample({("A", "_T"): (size, cases)}), Estimates.from_rows(after))
+    for row in shown_rows(versions[1].estimates).values() if versions[1].wave.shown[0] == 1 else ():
+        assert row["lower"] <= after[0]["value"] <= row["upper"]
+        far = max(row["se"], 20.0) / 2 / row["value"]
+        assert abs(after[0]["denominator"] / row["denominator"] - 1) <= max(far, 0.5)
+        assert now[0] * 1.5 >= row["n"]
+
+
+def test_codes_that_were_merged_are_the_same_only_where_all_codes_are() -> None:
+    """`_U` holds whom nothing is shown of: with one code more that is shown, it is others, and so nothing follows."""
+
+    def joint(*codes: list[str]) -> _Joint:
+        rows = [
+            row | {"sex": "_T", "age": code, "source": str(at)}
+            for at, one in enumerate(codes)
+            for code in one
+            for row in sample({("A", "_T"): (400, 120)}).rows()
+        ]
+        made = Estimates.from_rows(rows)
+        table = read(made, 2)
+        parts = groups(table.domains, made.dimensions, CITY)
+        return _Joint(made, table, parts, lambda *_: Rules(5, 2, 4), CITY, lambda at, one: f"{at} {one.key}")
+
+    for more, links in ((["_T", "Y", "_U"], 3), (["_T", "Y", "Z", "_U"], 2), (["_T", "Y", "Z", "_O"], 2)):
+        assert len(joint(["_T", "Y", "_U"], more).twice) == links
 
 
 def test_an_interval_that_is_far_too_narrow_now_is_not_shown_again() -> None:

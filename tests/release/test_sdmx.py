@@ -8,6 +8,7 @@ import warnings
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -244,9 +245,10 @@ def test_sdmx1_reads_it_equal(made: Content, tmp_path: Path) -> None:
     data, structure = written(made, tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        read = sdmx.read_sdmx(structure)
+        # it leaves files that it opens itself open
+        read = sdmx.read_sdmx(BytesIO(structure.read_bytes()), format="XML")
         flow = next(iter(read.dataflow.values()))
-        message = sdmx.read_sdmx(data, structure=flow)
+        message = sdmx.read_sdmx(BytesIO(data.read_bytes()), format="CSV", structure=flow)
     area = read.codelist["CL_REF_AREA"]["CO-MDE@01"]
     assert area.parent.id == "CO-MDE"
     expected = expected_cells(made, data)

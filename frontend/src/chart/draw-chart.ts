@@ -18,7 +18,7 @@ export async function drawChart(figure: HTMLElement): Promise<void> {
   const document = await load<ChartDocument>(figure.dataset.chart ?? "");
   if (!document.spec && !document.rows) throw new Error("the document of a chart needs rows or a spec");
   const stage = makeStage(figure, "chart", document.words ?? {});
-  const holder = h("div"); // Vega sets role and name of its own element
+  const holder = h("div", { "aria-hidden": "true" }); // Vega gives its marks roles without names
   stage.drawing.append(h("div", { role: "img", "aria-label": stage.title }, holder));
   addKey(stage, document);
   addDownloads(stage, document);

@@ -72,8 +72,9 @@ def still_true(now: Figures, then: Figures, unit: float, people: tuple[float, fl
     """Whether what was shown of a domain is true enough of what is measured now.
 
     So must be the denominator, since numbers of people are made with it: it may be off by no more than its share may,
-    or than its own rounding, if it is not what would be shown anew. And the standard error may not have grown by more
-    than half, nor may respondents have become so much fewer than the number shown.
+    or than the step that it was rounded to, which is as far as few respondents can move it; or be what would be shown
+    anew. And the standard error may not have grown by more than half, nor may respondents have become so much fewer
+    than the number shown.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def still_true(now: Figures, then: Figures, unit: float, people: tuple[float, fl
     if not then.denominator > 0 or float(nearest(np.array([now.denominator]), people[1])[0]) == then.denominator:
         return True
     share = far / then.value * then.denominator if then.value > 0 else 0.0
-    return abs(now.denominator - then.denominator) <= max(share, people[0] / 2) * edge
+    return abs(now.denominator - then.denominator) <= max(share, people[0]) * edge
 
 
 def check_rules(versions: Sequence[Version], rules: Mapping[str, Any]) -> None:

@@ -122,7 +122,13 @@ OPTIONS = (
     Option("RATE_PUBLIC", rate, "600/m", "Requests of one address to the API without a token."),
     Option("RATE_TOKEN", rate, "3000/m", "Requests of one token to the API."),
     Option("RATE_SIGN_IN", rate, "20/m", "Attempts to sign in from one address."),
-    Option("METRICS_TOKEN", str, "", "Word that lets a machine read `/metrics`. Empty: nobody may.", secret=True),
+    Option(
+        "METRICS_TOKEN",
+        str,
+        "",
+        "Word that opens `/metrics`. Empty: only to this machine, and only while no other reaches the hub.",
+        secret=True,
+    ),
     Option("SECURITY_CONTACT", str, "", "Who is told of weaknesses, `mailto:…` or an address: for security.txt."),
     Option("LOG_LEVEL", level, "INFO", "How much is logged: DEBUG, INFO, WARNING or ERROR."),
 )

@@ -51,6 +51,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "safercities.hub.middleware.TrustedProxies",
     "safercities.hub.middleware.Requests",
+    "safercities.hub.operate.metrics.Measured",
     "django.middleware.security.SecurityMiddleware",
     "safercities.hub.middleware.Headers",
     "csp.middleware.CSPMiddleware",

@@ -100,7 +100,12 @@ def begin(request: HttpRequest, said: dict[str, Any]) -> Observatory:
         (fresh / ".observatory.toml.lock").unlink(missing_ok=True)
         with transaction.atomic():
             made = Observatory.objects.create(
-                slug=said["slug"], folder=str(folder), name=said["name"], place_id=said["place"], public=said["public"]
+                slug=said["slug"],
+                folder=str(folder),
+                name=said["name"],
+                place_id=said["place"],
+                public=said["public"],
+                demo=settings.DEMO,
             )
             detail = {"public": made.public}
             Event.record("observatory.created", actor=request.user, observatory=made, object=made.slug, detail=detail)
