@@ -30,6 +30,8 @@ OPEN = {
     "public:sitemap": "lists what is visible to anybody",
     "public:security": "a text",
     "workbench:home": "asks to sign in, and lists one's own",
+    "tokens:tokens": "asks to sign in, and lists one's own",
+    "tokens:revoke": "asks to sign in, and knows one's own only",
     "demo-role": "is there in demonstrations only",
 }
 #: Parts with doors of their own, which their own tests try.

@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", api.urls),
     path("sdmx/", include("safercities.hub.api.sdmx_urls")),
     path("", include("safercities.hub.operate.urls")),
+    path("w/", include("safercities.hub.workbench.tokens_urls")),
     path("w/", include("safercities.hub.workbench.urls")),
     path("", include("safercities.hub.public.urls")),  # last: it answers what is left
 ]

@@ -173,7 +173,7 @@ _LONG = {short: letter for letter, short in _SHORT.items()}
 _ESCAPE = re.compile(r"\\(?:[\\nrt]|u[0-9a-f]{4})")
 _NULL, _EMPTY = "\\N", "\\e"
 _LIKE_NUMBER = re.compile(
-    r"[+-]?([0-9][0-9_.,]*|\.[0-9]+)([eE][+-]?[0-9]+)?|inf|infinity|nan|true|false", re.IGNORECASE
+    r"[+-]?(([0-9][0-9_.,]*|\.[0-9]+)([eE][+-]?[0-9]+)?|inf|infinity|nan)|true|false", re.IGNORECASE
 )
 
 

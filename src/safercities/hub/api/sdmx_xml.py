@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 import pyarrow as pa
 
 from safercities.hub.api.sdmx_query import ALL
-from safercities.release.sdmx_data import ACTION, written
+from safercities.release.sdmx_data import written
 from safercities.release.sdmx_names import AGENCY, FLOW, FORMAT, Component
 from safercities.release.sdmx_structure import DSD
 
@@ -87,7 +87,7 @@ def _head(shape: Shape) -> str:
     if shape.generic:
         spaces["gen"] = f"{base}/data/generic"
     else:
-        spaces |= {"ss": f"{base}/data/structurespecific", "own": own}
+        spaces["ss"] = f"{base}/data/structurespecific"
     declared = "".join(f" xmlns:{name}={quoteattr(space)}" for name, space in spaces.items())
     usage = f"<URN>{escape(urn)}</URN>" if shape.version == "2.1" else escape(urn)
     namespace = "" if shape.generic else f" namespace={quoteattr(own)}"
@@ -98,15 +98,16 @@ def _head(shape: Shape) -> str:
         f'<mes:Sender id="{AGENCY}"/>'
         f'<mes:Structure structureID="{FLOW}"{namespace} dimensionAtObservation="{shape.at}">'
         f"<com:Structure>{usage}</com:Structure></mes:Structure>"
-        f"</mes:Header>\n{_set(shape)}\n"
+        f"</mes:Header>\n{_set(shape, own)}\n"
     )
 
 
-def _set(shape: Shape) -> str:
+def _set(shape: Shape, own: str) -> str:
     if shape.generic:
         return f'<mes:DataSet structureRef="{FLOW}" action="Information">'
-    kind = f'ss:dataScope="DataStructure" xsi:type="own:DataSetType" ss:structureRef="{FLOW}"'
-    return f'<mes:DataSet {kind} ss:action="Information">' if ACTION == "I" else ""
+    # the name of the data's own space stands here, not at the root: sdmx1 remembers those for good, and trips over them
+    kind = f'xmlns:own={quoteattr(own)} ss:dataScope="DataStructure" xsi:type="own:DataSetType"'
+    return f'<mes:DataSet {kind} ss:structureRef="{FLOW}" ss:action="Information">'
 
 
 def _foot(shape: Shape) -> str:

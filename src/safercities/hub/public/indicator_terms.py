@@ -60,7 +60,7 @@ DIMENSIONS: dict[str, Text] = {
     "disability": _("Disability"),
     "income": _("Household income"),
     "ethnicity": _("Ethnicity"),
-    "means": _("Means"),
+    "means": _("Means used"),
     "relation": _("Relation to the perpetrator"),
 }
 

@@ -25,7 +25,7 @@ from safercities.hub.workbench.document import Document
 from safercities.model.errors import SafercitiesError
 
 #: Words that have another meaning in addresses.
-TAKEN = frozenset({"new"})
+TAKEN = frozenset({"new", "tokens"})
 
 
 def folders() -> Path:

@@ -97,6 +97,7 @@ def observatory(request: HttpRequest, observatory: Observatory) -> HttpResponse:
         "may_configure": Right.CONFIGURE in allowed,
         "may_check": Right.CHECK in allowed,
         "may_see_members": Right.PUBLISH in allowed,
+        "may_manage_webhooks": Right.MANAGE_WEBHOOKS in allowed,
         "history": link("history", observatory.slug),
     }
     return render(request, "hub/work/observatory.html", context)
