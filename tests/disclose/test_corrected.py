@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import mini_survey
 import safercities
-from safercities.disclose import journal, sampled
+from safercities.disclose import journal, sampled, survey_corrected
 from safercities.disclose.attack import attack
 from safercities.disclose.attack_public import Published as Seen
 from safercities.disclose.corrected import Version, shown_rows, small, told
@@ -28,6 +28,7 @@ from safercities.disclose.survey_shown import units
 from safercities.disclose.survey_versions import Rules, _Joint
 from safercities.disclose.survey_waves import wave_of
 from safercities.disclose.surveys import protect_survey
+from safercities.disclose.withhold import without_lone_codes
 from safercities.model.errors import SafercitiesError
 from safercities.model.estimates import Estimates
 from safercities.model.places import Place
@@ -258,6 +259,25 @@ def test_codes_that_were_merged_are_the_same_only_where_all_codes_are() -> None:
 
     for more, links in ((["_T", "Y", "_U"], 3), (["_T", "Y", "Z", "_U"], 2), (["_T", "Y", "Z", "_O"], 2)):
         assert len(joint(["_T", "Y", "_U"], more).twice) == links
+
+
+def test_what_is_proved_is_what_is_published_with_lone_codes_merged() -> None:
+    """Else the gate, which sees codes that are merged, would find what the proof did not."""
+    few = {**SEXES, ("A", "_T"): (407, 123), ("A", "U1"): (4, 2), ("A", "U2"): (3, 1)}
+    with patch.object(survey_corrected, "attack_versions", return_value=iter(())) as attacked:
+        _, (made,) = chain(sample(few), sample(few, {"F": 2.5, "_T": 1.5}))
+    last = attacked.call_args.args[0][-1]
+    assert last.table.equals(without_lone_codes(made.protected.estimates).table)
+    assert not {"U1", "U2"} & set(last.table.column("sex").to_pylist())
+
+
+def test_where_merged_codes_tell_something_a_row_of_the_indicator_is_withheld() -> None:
+    after = sample(SEXES, {"F": 2.5, "_T": 1.5})
+    before = shown_rows(chain(sample(SEXES), after)[1][0].protected.estimates)
+    foreign = {(("fear", ""), "A", frozenset({("sex", "_U")}))}
+    with patch.object(_Work, "_between", side_effect=[foreign, set()]):
+        left = shown_rows(chain(sample(SEXES), after)[1][0].protected.estimates)
+    assert 0 < len(left) < len(before)
 
 
 def test_an_interval_that_is_far_too_narrow_now_is_not_shown_again() -> None:

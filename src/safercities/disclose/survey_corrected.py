@@ -19,10 +19,12 @@ from safercities.disclose.survey_leaves import Key, divisions
 from safercities.disclose.survey_proof import Proof, Sample
 from safercities.disclose.survey_protected import Protected
 from safercities.disclose.survey_rows import Domain, Minimum, Table, read
+from safercities.disclose.survey_shown import widest_steps
 from safercities.disclose.survey_versions import Name, Rules, attack_versions, each_with_others, joined, name_of
 from safercities.disclose.survey_waves import by_name, row_domain, rows_of, wave
 from safercities.disclose.survey_written import written
 from safercities.disclose.surveys import WANTED, Work
+from safercities.disclose.withhold import without_lone_codes
 from safercities.indicators.spec import Indicator
 from safercities.model.errors import SafercitiesError
 from safercities.model.estimates import Estimates
@@ -193,16 +195,15 @@ class _Work(Work):
             row = work.domains[own].row
             now, then = (_figures(one, row) for one, row in ((self.table, self.main[at]), (work.table, row)))
             then = then._replace(n=float(bands(work.table.n[[row]])[0][0]))
-            people = float(work.units.denominator[own]), float(self.units.denominator[at])
-            if still_true(now, then, float(work.units.value[own]), people) and self._within(
-                at, work, work.domains[own]
-            ):
+            its = work.main[[own]], work.width[[own]], work.known[[own]]
+            people = float(widest_steps(work.table, *its)[0]), float(self.units.denominator[at])
+            if still_true(now, then, float(work.units.value[own]), people) and self._within(at, work, own):
                 return numbers[shown]
         return -1
 
-    def _within(self, at: int, work: Work, then: Domain) -> bool:
+    def _within(self, at: int, work: Work, own: int) -> bool:
         """Whether what is measured now lies within all limits that were shown: of the share and of the number."""
-        here = self.domains[at]
+        here, then = self.domains[at], work.domains[own]
         pairs = [(self.main[at], then.row), *zip(here.totals[:1], then.totals[:1], strict=False)]
         shown = [(now, row) for now, row in pairs if row >= 0 and np.isfinite(work.table.lower[row])]
         return all(work.table.lower[row] <= self.table.value[now] <= work.table.upper[row] for now, row in shown)
@@ -302,19 +303,20 @@ class _Work(Work):
         """What is published, once the public finds nothing in it, nor in it and the earlier versions together."""
         made = super().checked(width, places)
         while found := self._between(made.estimates, width, places):
-            before = int(self.visible.sum())
+            before, others = int(self.visible.sum()), {one[0] for one in found.difference(self.names)}
             for group in self.groups:
-                seen = [at for at, one in enumerate(group.members.tolist()) if self.names[one] in found]
-                if seen:
-                    self._give_up(group, seen)
+                names = [self.names[one] for one in group.members.tolist()]
+                seen = [at for at, one in enumerate(names) if one in found]
+                if seen or names[0][0] in others:  # others: merged codes, or what only earlier versions have
+                    self._give_up(group, seen or np.flatnonzero(~self.visible[group.members]).tolist() or [0])
             if int(self.visible.sum()) == before:  # what earlier versions tell by themselves nobody can take back
                 break
             made = self.published()
         return made
 
     def _between(self, shown: Estimates, width: int | None, places: Sequence[Place]) -> set[Name]:
-        """What the public finds by holding versions against each other."""
-        rows = [*(one.estimates for one in self.versions), shown]
+        """What the public finds by holding versions against each other, all with their lone codes merged."""
+        rows = [*(one.estimates for one in self.versions), without_lone_codes(shown)]
         most, least = int(self.minimum.max()), self._every_least()
 
         def rules(_: int, one: Domain) -> Rules:
@@ -322,15 +324,12 @@ class _Work(Work):
             wanted = int(default_width(np.array([k]))[0]) if width is None else width
             return Rules(k, wanted, max(k - 1, 1) if width is None else width)
 
-        def label(_: int, one: Domain) -> str:
-            return " ".join((*one.series, *one.key))
-
         found: set[Name] = set()
         for chosen in each_with_others(len(rows)):
             if chosen[-1] == len(rows) - 1:
                 these = [rows[at] for at in chosen]
                 names = list(dict.fromkeys(name for one in these for name in one.dimensions))
-                told = attack_versions(these, rules, places, self.definition, label, quick=True)
+                told = attack_versions(these, rules, places, self.definition, lambda *_: "", quick=True)
                 found |= {one.name for _, its in told for one in its}
         return found
 

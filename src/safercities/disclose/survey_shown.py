@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from safercities.disclose.digits import SPREADS, UNITS, bands, before, nearest, outward, tidy, up
+from safercities.disclose.digits import ON_STEP, SPREADS, UNITS, bands, before, nearest, outward, tidy, up
 from safercities.disclose.survey_rows import Table
 from safercities.sampling import intervals
 
@@ -72,6 +73,18 @@ def units(table: Table, at: Integers, width: Integers, exact: Mask) -> Units:
         magnitude = up(table.denominator[at], UNITS)
         denominator = up(magnitude * np.maximum(2 * width / np.maximum(first, 1), 0.005), UNITS)
     return Units(se, np.where(value <= COARSEST * se, value, np.nan), denominator)
+
+
+def widest_steps(table: Table, at: Integers, width: Integers, exact: Mask) -> Floats:
+    """What the denominators that a table shows may have been rounded to, at most: of 2000 also if it was 2001 before.
+
+    Parameters
+    ----------
+    width, exact
+        As for `units`.
+    """
+    above = replace(table, denominator=table.denominator * (1 + 1e3 * ON_STEP))
+    return units(above, at, width, exact).denominator
 
 
 def shares_and_means(table: Table, at: Integers, given: Units, df: Floats) -> Shown:
