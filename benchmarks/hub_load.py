@@ -3,10 +3,11 @@
     .venv/bin/python -m benchmarks.hub_load [--full | --small] [--index DIR] [--seconds 10]
 
 The server is that of `safercities serve` (granian, one process, threads), with SQLite and an index of figures drawn by
-`benchmarks.hub_figures`: 400 000 rows with --small, 4 M rows by default, 40 M with --full. Every request asks for
-another indicator, place or year, so that the hub's memory of answers helps as little as it does with many readers.
-Readers are threads of another process, which shares the processors with the server: on two processors both are slower
-than on machines of their own.
+`benchmarks.hub_figures`: 400 000 rows with --small, 4 M rows by default, 40 M with --full. Each question is asked in
+two ways. "New" are addresses that nobody asked for before: every answer is made. "Known" are two hundred addresses that
+all readers ask for again and again, as on the day of a release: answers come from memory while nothing has changed.
+Real readers are between the two. Readers are threads of another process, which shares the processors with the server:
+on two processors both are slower than on machines of their own.
 Shown are requests a second, p50 and p95 in milliseconds, answers that were not 200, and the server's memory.
 """
 
@@ -20,6 +21,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
+from itertools import cycle, islice
 from pathlib import Path
 from random import Random
 
@@ -33,17 +35,19 @@ from safercities.hub.options import PREFIX
 
 MIDDLE = Size(4_000, 10, 5)
 READERS = (1, 8, 64)
+#: Addresses that are asked for again and again.
+KNOWN = 200
 SLUG = "synthetic"
 
 
 class Load:
-    """Readers who ask, one question after the other, until the time is up."""
+    """Readers who ask, one question after the other, until the time is up, or there are no more questions."""
 
-    def __init__(self, port: int, paths: list[str], readers: int, seconds: float) -> None:
+    def __init__(self, port: int, paths: Iterator[str], readers: int, seconds: float) -> None:
         self.port, self.paths, self.until = port, paths, time.perf_counter() + seconds
         self.took: list[float] = []
         self.wrong = 0
-        self.threads = [threading.Thread(target=self._read, args=(Random(number),)) for number in range(readers)]
+        self.threads = [threading.Thread(target=self._read) for _ in range(readers)]
 
     def run(self) -> None:
         """All of them at once."""
@@ -52,12 +56,14 @@ class Load:
         for thread in self.threads:
             thread.join()
 
-    def _read(self, draw: Random) -> None:
+    def _read(self) -> None:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
-        while time.perf_counter() < self.until:
+        for path in self.paths:
             began = time.perf_counter()
+            if began > self.until:
+                break
             try:
-                connection.request("GET", draw.choice(self.paths))
+                connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
                 answer = connection.getresponse()
                 answer.read()
                 self.wrong += answer.status != 200
@@ -68,18 +74,36 @@ class Load:
         connection.close()
 
 
-def questions(index: Path, count: int = 400) -> dict[str, list[str]]:
-    """Name → addresses, each with another indicator, place or year."""
+class Shared(Iterator[str]):
+    """Addresses for several threads; each is given once."""
+
+    def __init__(self, paths: Iterator[str]) -> None:
+        self._paths, self._lock = paths, threading.Lock()
+
+    def __next__(self) -> str:
+        """The next one."""
+        with self._lock:
+            return next(self._paths)
+
+
+def questions(index: Path) -> dict[str, Iterator[str]]:
+    """Name → addresses without end or repetition: of each combination of indicator, place and year by chance."""
     from safercities.hub.figures import Figures
 
-    figures, draw = Figures.open(index), Random(1)
+    figures = Figures.open(index)
     codes, places, periods = list(figures.indicators), list(figures.places), list(figures.about.texts["period"])
-    pages, answers = [], []
-    for _ in range(count):
-        code, place, period = draw.choice(codes), draw.choice(places), draw.choice(periods)
-        pages.append(f"/o/{SLUG}/i/{code}/?place={place}&period={period}")
-        answers.append(f"/api/v1/observatories/{SLUG}/estimates?indicator={code}&period={period}&limit=100")
-    return {"indicator's page": pages, "API: 100 estimates": answers}
+    page = f"/o/{SLUG}/i/{{}}/?place={{}}&period={{}}"
+    answer = f"/api/v1/observatories/{SLUG}/estimates?indicator={{}}&place={{}}&period={{}}&limit=100"
+
+    def ask(form: str, seed: int) -> Iterator[str]:
+        draw, asked = Random(seed), set()
+        while True:
+            path = form.format(draw.choice(codes), draw.choice(places), draw.choice(periods))
+            if path not in asked:
+                asked.add(path)
+                yield path
+
+    return {"indicator's page": ask(page, 1), "API: estimates": ask(answer, 2)}
 
 
 def memory(pid: int) -> float:
@@ -132,20 +156,21 @@ def prepare(home: Path) -> None:
 
 def measure(home: Path, seconds: float) -> None:
     """Every question, by more and more readers."""
+    head = f"{'':28} {'readers':>8} {'a second':>9} {'p50 ms':>8} {'p95 ms':>8} {'not 200':>8} {'memory MB':>10}"
     with server() as (child, place):
-        print(f"{'':22} {'readers':>8} {'a second':>9} {'p50 ms':>8} {'p95 ms':>8} {'not 200':>8} {'memory MB':>10}")
+        print(head)
         for name, paths in questions(home / "figures" / SLUG).items():
-            Load(place.port, paths, 1, 1).run()  # the first requests load what the others find there
-            for readers in READERS:
-                load = Load(place.port, paths, readers, seconds)
-                began = time.perf_counter()
-                load.run()
-                rate = len(load.took) / (time.perf_counter() - began)
-                half, most = np.percentile(load.took, [50, 95])
-                used = memory(child.process.pid)
-                print(
-                    f"{name:22} {readers:8} {rate:9.1f} {half:8.1f} {most:8.1f} {load.wrong:8} {used:10.0f}", flush=True
-                )
+            known = list(islice(paths, KNOWN))
+            Load(place.port, iter(known), 1, 600).run()  # the first requests load what the others find there
+            for kind, asked in (("new", paths), ("known", cycle(known))):
+                for readers in READERS:
+                    load = Load(place.port, Shared(asked), readers, seconds)
+                    began = time.perf_counter()
+                    load.run()
+                    rate = len(load.took) / (time.perf_counter() - began)
+                    half, most = np.percentile(load.took, [50, 95])
+                    told = f"{rate:9.1f} {half:8.1f} {most:8.1f} {load.wrong:8} {memory(child.process.pid):10.0f}"
+                    print(f"{name + ', ' + kind:28} {readers:8} {told}", flush=True)
 
 
 def main() -> None:

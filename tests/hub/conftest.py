@@ -9,15 +9,17 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from safercities.hub import kept
 from safercities.hub.models import Membership, Observatory, Role, User
 
 MakeUser = Callable[..., User]
 
 
 @pytest.fixture(autouse=True)
-def _no_limits_of_other_tests() -> None:
-    """Rate limits are counted in the cache."""
+def _nothing_of_other_tests() -> None:
+    """Rate limits are counted in the cache; answers are kept in memory."""
     cache.clear()
+    kept.CACHE.clear()
 
 
 @pytest.fixture

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 
 from django.conf import settings
 
+import safercities
 from safercities.hub.figures import Figures, build
-from safercities.hub.figures.current import has_index
+from safercities.hub.figures.current import POINTER, has_index
 from safercities.hub.models import Observatory
 from safercities.hub.models.shelf import sync
+from safercities.reviewing import REVIEWS
 
 
 def index(observatory: Observatory) -> Path:
@@ -35,3 +39,41 @@ def refresh(observatory: Observatory) -> None:
 
     build(index(observatory), sync(observatory))
     refresh_geo(observatory)
+
+
+def state(slug: str | None) -> str:
+    """Changes with everything that public pages of an observatory are made of, besides their address and language.
+
+    That is: what the hub knows of it and of its releases, the index of figures, boundaries, reviews, and the program.
+    Whoever keeps an answer takes it before the answer is made: what changes meanwhile makes the answer old at once.
+    None stands for all public observatories.
+    """
+    found = Observatory.objects.filter(slug=slug) if slug is not None else Observatory.objects.filter(public=True)
+    facts = ("slug", "folder", "name", "place_id", "public", "demo")
+    releases = ("shelf__identity", "shelf__withdrawn", "shelf__received")
+    rows = list(found.order_by("slug", "shelf__number").values_list(*facts, *releases))
+    parts = [_files(name, Path(folder)) for name, folder in dict.fromkeys(row[:2] for row in rows)]
+    return hashlib.sha256(repr((safercities.__version__, rows, parts)).encode()).hexdigest()[:32]
+
+
+def _files(slug: str, folder: Path) -> list[object]:
+    """When what pages read of files last changed."""
+    home = Path(settings.HOME) / "figures" / slug
+    return [_changed(home / POINTER), _changed(home / "geo"), _changes(folder / REVIEWS)]
+
+
+def _changes(folder: Path) -> list[tuple[str, int]]:
+    """Names in a folder, and when they last changed."""
+    try:
+        return sorted((one.name, one.stat().st_mtime_ns) for one in os.scandir(folder))
+    except OSError:
+        return []
+
+
+def _changed(path: Path) -> tuple[int, int]:
+    """When a file, or what a folder holds, last changed."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_ino)

@@ -52,6 +52,7 @@ MIDDLEWARE = [
     "safercities.hub.middleware.TrustedProxies",
     "safercities.hub.middleware.Requests",
     "safercities.hub.operate.metrics.Measured",
+    "safercities.hub.kept.Kept",
     "django.middleware.security.SecurityMiddleware",
     "safercities.hub.middleware.Headers",
     "csp.middleware.CSPMiddleware",
@@ -92,6 +93,7 @@ def _database(url: str) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(HOME / "hub.sqlite3"),
+        "CONN_MAX_AGE": 60,  # opening it costs more than most questions
         "OPTIONS": {
             "timeout": 20,
             # a transaction that begins by reading and then writes would fail at once where another one wrote between

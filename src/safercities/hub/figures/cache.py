@@ -31,21 +31,35 @@ class Cache:
 
     def get(self, key: Hashable, make: Callable[[], Answer], size: Callable[[Answer], int]) -> Answer:
         """The answer, made if it is not kept. Two who ask at once may both make it."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                found: Answer = self._kept[key][0]
-                return found
+        found: Answer | None = self.find(key)
+        if found is not None:
+            return found
         made = make()
-        self._keep(key, made, size(made) + _EACH)
+        self.keep(key, made, size(made))
         return made
 
-    def _keep(self, key: Hashable, made: object, size: int) -> None:
+    def find(self, key: Hashable) -> Any:
+        """The answer that is kept; else None."""
+        with self._lock:
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
+
+    def keep(self, key: Hashable, made: object, size: int) -> None:
+        """Keep an answer of so many bytes, unless it is too large."""
         if size > MOST_OF_ONE:
             return
+        size += _EACH
         with self._lock:
             self._size += size - self._kept.pop(key, (None, 0))[1]
             self._kept[key] = (made, size)
             while self._size > self._most:
                 _, (_, gone) = self._kept.popitem(last=False)
                 self._size -= gone
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._kept.clear()
+            self._size = 0

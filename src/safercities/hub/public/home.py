@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from safercities.hub import published
 from safercities.hub.access import visible
 from safercities.hub.figures import Figures
+from safercities.hub.kept import keep
 from safercities.hub.models import Observatory
 from safercities.hub.public import drawings, wording
 from safercities.hub.public.cards import TOPICS, Card, by_topic, cards, matches, rank, topic, topic_title
@@ -28,11 +29,15 @@ SENTENCES = 2
 @require_safe
 def front(request: HttpRequest) -> HttpResponseBase:
     """`/`: the observatories that may be seen; with exactly one, its home."""
+    state = published.state(None)
     several = list(visible(request.user))
     if len(several) == 1:
-        return home(request, slug=several[0].slug)
-    told = [_told(one) for one in several]
-    return render(request, "hub/home/front.html", {"several": told})
+        response = home(request, slug=several[0].slug)
+    else:
+        response = render(request, "hub/home/front.html", {"several": [_told(one) for one in several]})
+    if not request.user.is_authenticated:
+        keep(response, None, state)  # another observatory changes it, too
+    return response
 
 
 def _told(observatory: Observatory) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import condition, require_safe
 
-import safercities
 from safercities.hub import published
 from safercities.hub.access import Right, need
 from safercities.hub.figures import Figures
+from safercities.hub.kept import keep
 from safercities.hub.models import Observatory
 
 View = Callable[..., HttpResponseBase]
@@ -42,30 +42,25 @@ def _page(view: View, *, needed: bool) -> View:
     @need(Right.SEE_RELEASES)
     @wraps(view)
     def shown(request: HttpRequest, *, observatory: Observatory, **kwargs: Any) -> HttpResponseBase:
+        state = published.state(observatory.slug)  # before the figures: see there
         figures = published.figures(observatory)
         if figures is None and needed:
             raise Http404
-        answer = condition(etag_func=lambda *_args, **_kwargs: etag(request, observatory, figures))(view)
+        answer = condition(etag_func=lambda *_args, **_kwargs: etag(request, state))(view)
         response: HttpResponseBase = answer(request, observatory=observatory, figures=figures, **kwargs)
-        response.headers.setdefault("Cache-Control", "no-cache")  # may be kept, is asked for again
+        response.headers.setdefault("Cache-Control", "no-cache")  # browsers may keep it, and ask again
+        if observatory.public:
+            keep(response, observatory.slug, state)
         return response
 
     return shown
 
 
-def etag(request: HttpRequest, observatory: Observatory, figures: Figures | None) -> str | None:
-    """The same as long as the page is: by figures, language and address. None for people whose name is on it."""
+def etag(request: HttpRequest, state: str) -> str | None:
+    """The same as long as the page is: by state, language and address. None for people whose name is on it."""
     if settings.DEBUG or settings.SESSION_COOKIE_NAME in request.COOKIES or "messages" in request.COOKIES:
         return None
-    releases = observatory.shelf.count()
-    parts = (
-        figures.version if figures is not None else "",
-        str(releases),
-        observatory.name,
-        get_language(),
-        request.get_full_path(),
-        safercities.__version__,
-    )
+    parts = (state, get_language(), request.get_full_path())
     return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
 
 
