@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connection
 
 import safercities
 from safercities.hub.figures import Figures, build
@@ -48,12 +50,21 @@ def state(slug: str | None) -> str:
     Whoever keeps an answer takes it before the answer is made: what changes meanwhile makes the answer old at once.
     None stands for all public observatories.
     """
-    found = Observatory.objects.filter(slug=slug) if slug is not None else Observatory.objects.filter(public=True)
-    facts = ("slug", "folder", "name", "place_id", "public", "demo")
-    releases = ("shelf__identity", "shelf__withdrawn", "shelf__received")
-    rows = list(found.order_by("slug", "shelf__number").values_list(*facts, *releases))
+    with connection.cursor() as cursor:
+        cursor.execute(_question(connection.vendor, slug is None), () if slug is None else (slug,))
+        rows = cursor.fetchall()
     parts = [_files(name, Path(folder)) for name, folder in dict.fromkeys(row[:2] for row in rows)]
     return hashlib.sha256(repr((safercities.__version__, rows, parts)).encode()).hexdigest()[:32]
+
+
+@cache
+def _question(vendor: str, public: bool) -> str:
+    """In SQL, put together once: it is asked with every request, and that would cost ten times what the answer does."""
+    found = Observatory.objects.filter(public=True) if public else Observatory.objects.filter(slug="a")
+    facts = ("slug", "folder", "name", "place_id", "public", "demo")
+    releases = ("shelf__identity", "shelf__withdrawn", "shelf__received")
+    query = found.order_by("slug", "shelf__number").values_list(*facts, *releases).query
+    return query.sql_with_params()[0]
 
 
 def _files(slug: str, folder: Path) -> list[object]:
