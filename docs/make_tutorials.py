@@ -40,14 +40,20 @@ def sanvera(work: Path) -> None:
     write.write_boundaries(folder)
 
 
+def files_of(name: str, folder: Path) -> None:
+    """Write the files that a tutorial's reader copies."""
+    page = (DOCS / "tutorial" / name).read_text(encoding="utf-8")
+    for file, content in _FILE.findall(page):
+        (folder / file).write_text(content, encoding="utf-8")
+
+
 def _made(name: str, folder: str, begin: Callable[[Path], object]) -> str:
     """A tutorial as it stands, with the outputs that its commands and its Python give on its files."""
     page = (DOCS / "tutorial" / name).read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         begin(work)
-        for file, content in _FILE.findall(page):
-            (work / folder / file).write_text(content, encoding="utf-8")
+        files_of(name, work / folder)
         code, said = dict(_CODE.findall(page)), _Python(work)
 
         def output(found: re.Match[str]) -> str:

@@ -1,5 +1,7 @@
 """The hub's catalogues of texts: gathers them from code and templates; `--check` only says what is stale or missing.
 
+Two domains: `django.po`, the texts of the hub itself, and `catalogue.po`, texts of the layers below it that the hub
+shows in the reader's language (see `safercities.hub.texts`): kinds of problems, names of indicators and codes.
 Needs no GNU gettext: Django turns templates into calls, Babel finds the calls and writes the catalogues.
 """
 
@@ -8,16 +10,22 @@ from __future__ import annotations
 import gettext
 import re
 import sys
+import tomllib
+from collections.abc import Iterator
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
+from string import Formatter
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import DEFAULT_KEYWORDS, extract
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
-HUB = Path(__file__).parents[1] / "src" / "safercities" / "hub"
+from safercities.hub.languages import CATALOGUE, OWN, TEXTS
+
+SAFERCITIES = Path(__file__).parents[1] / "src" / "safercities"
+HUB, PROBLEMS = SAFERCITIES / "hub", SAFERCITIES / "model" / "problems"
 LANGUAGES = ("fr", "es", "ar", "zh_Hans", "ru")
 KEYWORDS = {
     **DEFAULT_KEYWORDS,
@@ -26,6 +34,14 @@ KEYWORDS = {
     "pgettext_lazy": ((1, "c"), 2),
     "npgettext_lazy": ((1, "c"), 2, 3),
 }
+
+#: Files of problems that only the command line meets: attacks on files, the demo, running a hub, the review, Spark and
+#: other engines, reading SDMX files.
+NOT_SHOWN = {"attack", "demo", "engine", "operate", "review", "sdmx"}
+#: Code lists whose names come from elsewhere (Unicode's CLDR) or that no page shows.
+NOT_LISTED = {"ISO3166", "M49"}
+#: What a formatted text is filled in with: %(names)s and {names}.
+_PERCENT = re.compile(r"%\((\w+)\)[sd]")
 
 #: Lines of a catalogue's head that say when and by whom: git knows.
 _NAMES = rb"POT-Creation-Date|PO-Revision-Date|Last-Translator|Generated-By|Language-Team|Report-Msgid-Bugs-To"
@@ -53,14 +69,58 @@ def _calls(path: Path) -> bytes:
     return "\n".join(re.sub(r"\bX+\b", "", line).strip() for line in lines).encode()
 
 
-def catalogue(language: str) -> Path:
+def below() -> Catalog:
+    """Texts of the layers below that the hub shows: problems, with where they stand, and names of the built-in."""
+    catalog = Catalog(charset="utf-8")
+    for path in sorted(PROBLEMS.glob("*.toml")):
+        if path.stem not in NOT_SHOWN:
+            for kind in tomllib.loads(path.read_text(encoding="utf-8")).values():
+                for text in (kind["what"], kind["todo"]):
+                    catalog.add(_line(text), "", [(f"model/problems/{path.name}", 0)])
+    for text, place in names():
+        if text:
+            catalog.add(_line(text), "", [(place, 0)])
+    for message in catalog:
+        message.locations = sorted({(file, 0) for file, _ in message.locations})
+    return catalog
+
+
+def names() -> Iterator[tuple[str, str]]:
+    """What indicators, answers of surveys, breakdowns and their codes are called, and where that stands."""
+    from safercities.indicators.answers import answers
+    from safercities.indicators.catalogue import catalogue as indicators
+    from safercities.model.dimensions import code_list, code_lists, dimension, dimensions
+
+    for code, indicator in indicators().items():
+        for version in indicator.versions:
+            for text in (version.label, version.definition, version.population):
+                yield text, f"indicators/catalogue/{code}.toml"
+    for answer in answers().values():
+        yield answer.question, "indicators/answers.toml"
+    for name in dimensions():
+        yield dimension(name).label, "model/dimensions.py"
+    for id in code_lists():
+        if id not in NOT_LISTED:
+            for code_ in code_list(id):
+                yield code_.label, f"model/codelists/{id}.csv"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+#: Domain → how its texts are gathered.
+DOMAINS = {OWN: gather, TEXTS: below}
+
+
+def catalogue(language: str, domain: str) -> Path:
     """File of a language."""
-    return HUB / "locale" / language / "LC_MESSAGES" / "django.po"
+    return HUB / "locale" / CATALOGUE.format(language=language, domain=domain, kind="po")
 
 
-def updated(language: str, found: Catalog) -> Catalog:
+def updated(language: str, domain: str, found: Catalog) -> Catalog:
     """The language's catalogue with the texts of today, sorted; those that are gone are dropped, nothing is guessed."""
-    path = catalogue(language)
+    path = catalogue(language, domain)
     old = read_po(BytesIO(path.read_bytes()), locale=language) if path.exists() else Catalog(locale=language)
     new = Catalog(locale=language, project="safercities", charset="utf-8", fuzzy=False)
     new.mime_headers  # noqa: B018  # computed with the plural rule of the language
@@ -84,10 +144,10 @@ def text(catalog: Catalog) -> bytes:
     return re.sub(rb"\A(#[^\n]*\n)+", b"# Texts of the hub. `make messages` gathers them; write msgstr.\n", lasting)
 
 
-def missing(language: str, catalog: Catalog) -> list[str]:
-    """Texts without a translation here, and none in Django's or allauth's own catalogues."""
+def missing(language: str, domain: str, catalog: Catalog) -> list[str]:
+    """Texts without a translation here, and (of the hub itself) none in Django's or allauth's own catalogues."""
     there = gettext.NullTranslations()
-    for package in ("django.contrib.auth", "django", "allauth"):
+    for package in () if domain != OWN else ("django.contrib.auth", "django", "allauth"):
         spec = find_spec(package)
         folders = spec.submodule_search_locations if spec else None
         for folder in folders or ():
@@ -105,23 +165,53 @@ def _told(message: Message, elsewhere: gettext.NullTranslations) -> bool:
     return bool(message.string) or elsewhere.gettext(message.id) != message.id
 
 
+def ill_formed(catalog: Catalog) -> list[str]:
+    """Texts whose translation is filled in with other names or in another form: it cannot be shown, or not rightly."""
+    return [str(each.id) for each in catalog if each.id and not _fits(each)]
+
+
+def _fits(message: Message) -> bool:
+    if isinstance(message.id, str):
+        return not message.string or _filled(message.string) == _filled(message.id)
+    known = [one for text in message.id for one in _filled(text)]  # a form of its own for one or two needs no number
+    return all(_is_among(_filled(text), known) for text in message.string)
+
+
+def _is_among(found: list[str], known: list[str]) -> bool:
+    return "not a format" not in found and set(found) <= set(known)
+
+
+def _filled(text: str) -> list[str]:
+    """What the text is filled in with, in any order: each name once, with its format."""
+    try:
+        fields = {f"{name}!{how}:{form}" for _, name, form, how in Formatter().parse(text) if name is not None}
+    except ValueError:
+        fields = {"not a format"} if "{" in text or "}" in text else set()
+    return sorted({*fields, *_PERCENT.findall(text)})
+
+
 def main() -> int:
     """Write the catalogues, or check them."""
-    check, found, wrong = "--check" in sys.argv[1:], gather(), 0
+    check = "--check" in sys.argv[1:]
+    wrong = [each for domain, found in DOMAINS.items() for each in treat(domain, found(), check=check)]
+    print("\n".join(wrong), end="\n" if wrong else "")
+    return int(bool(wrong) and check)
+
+
+def treat(domain: str, found: Catalog, *, check: bool) -> Iterator[str]:
+    """Write a domain's catalogues, unless they are only checked; gives what is wrong with them."""
     for language in LANGUAGES:
-        new = updated(language, found)
-        path, data = catalogue(language), text(new)
+        new = updated(language, domain, found)
+        path, data, about = catalogue(language, domain), text(new), f"{language} {domain}"
         if check and (not path.exists() or path.read_bytes() != data):
-            print(f"{language}: texts changed, the catalogue did not. Run: make messages")
-            wrong = 1
+            yield f"{about}: texts changed, the catalogue did not. Run: make messages"
         if not check:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        lacking = missing(language, new)
-        if lacking:
-            print(f"{language}: {len(lacking)} of {len(new)} texts are not translated, the first: {lacking[0]!r}")
-            wrong = 1
-    return wrong if check else 0
+        if lacking := missing(language, domain, new):
+            yield f"{about}: {len(lacking)} of {len(new)} texts are not translated, the first: {lacking[0]!r}"
+        if wrong := ill_formed(new):
+            yield f"{about}: {len(wrong)} translations are filled in otherwise than the text, the first: {wrong[0]!r}"
 
 
 if __name__ == "__main__":

@@ -66,17 +66,59 @@ def _group_is_there(pid: int) -> bool:
     return True
 
 
+#: Folders whose tests share what is dear (a city, a chain of releases): each in one process.
+TOGETHER = ("tests/demo/", "tests/hub/api/", "tests/hub/public/")
+#: Modules whose tests are dear and share nothing: each test where there is time.
+APART = ("disclose/test_thousand.py", "hub/jobs/test_server_killed.py")
+#: What takes longest begins first: else one process would be at it at the end, and the others would wait.
+LONGEST = (
+    "spark",
+    "hub/browser/test_every_page.py",
+    "tests/hub/operate/",
+    "hub/jobs/test_killed.py",
+    "hub/browser/",
+    *APART,
+    "coverage of",
+    "tests/demo/",
+    "disclose/test_corrected.py",
+    "tests/disclose/",
+    "tests/hub/",
+    "tests/sampling/",
+    "tests/test_",
+    "tests/measure/",
+    "tests/engine/",
+    "docs/test_reference.py",
+)
+
+
+def unit_of(nodeid: str) -> str:
+    """With which other tests a test runs in one process: those of its module, if nothing else is known."""
+    if "spark" in nodeid:
+        return "spark"
+    if "test_coverage.py" in nodeid:  # the population is the last of the parameters
+        return f"coverage of {nodeid.rpartition('-')[2].rpartition('[')[2]}"
+    module = nodeid.partition("::")[0]
+    if module.endswith(APART):
+        return nodeid
+    return next((folder for folder in TOGETHER if module.startswith(folder)), module)
+
+
+def rank_of(unit: str) -> int:
+    """When a unit begins: the lower the earlier."""
+    return next((rank for rank, part in enumerate(LONGEST) if part in unit), len(LONGEST))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests run where there is time, but those that share what is dear in one process: one cluster, one drawing."""
+    """Tests run where there is time, but those that share what is dear in one process; the longest begin first."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            if "spark" in nodeid:
-                return "spark"
-            if "test_coverage.py" in nodeid:  # the population is the last of the parameters
-                return f"coverage of {nodeid.rpartition('-')[2].rpartition('[')[2]}"
-            return nodeid
+            return unit_of(nodeid)
+
+        def _assign_work_unit(self, node: Any) -> None:
+            self.workqueue.move_to_end(min(self.workqueue, key=rank_of), last=False)
+            super()._assign_work_unit(node)
 
     return Together(config, log) if config.getvalue("dist") == "load" else None

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safercities import terminal
+from safercities import cli_keys, terminal
 from safercities.model.errors import Severity
+from safercities.terminal import DAY, Folder, Json
 
 if TYPE_CHECKING:
     from safercities.indicators.numerators import Material
     from safercities.observatory import Observatory
-    from safercities.release.store import KeyStore
 
 app = typer.Typer(
     name="safercities",
@@ -28,8 +28,6 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: rich's markdown takes longer to load than the rest
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="An observatory: a folder that holds observatory.toml.")]
 
 
 class MadeOf(StrEnum):
@@ -50,11 +48,6 @@ class MadeOf(StrEnum):
             MadeOf.INDICATORS: "estimates",
         }
         return words[self]
-
-
-#: How a day is written.
-DAY = ["%Y-%m-%d"]
-Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable object.")]
 
 
 def main() -> None:
@@ -349,62 +342,7 @@ def restore(
     terminal.done(as_json, made.told(), text)
 
 
-keys = typer.Typer(help="Make, show, rotate and distrust the keys that sign releases.", no_args_is_help=True)
-app.add_typer(keys, name="keys")
-
-
-@keys.command("make")
-def keys_make(folder: Folder, as_json: Json = False) -> None:
-    """Make a root key and a first signing key."""
-    from safercities.release import desk
-
-    with terminal.guarded(as_json):
-        store = _keys(folder)
-        store.make(date.today())
-    terminal.done(as_json, {"folder": str(store.folder), "identity": store.identity}, desk.advice(store))
-
-
-@keys.command("show")
-def keys_show(folder: Folder, as_json: Json = False) -> None:
-    """Show the identity, where the keys are, and which of them may sign."""
-    with terminal.guarded(as_json):
-        _show_keys(_keys(folder), as_json)
-
-
-@keys.command("rotate")
-def keys_rotate(
-    folder: Folder,
-    day: Annotated[
-        datetime | None,
-        typer.Option("--from", formats=DAY, metavar="DATE", help="First day of the new key; default: today."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Make a new signing key; the one in use signs that day for the last time."""
-    with terminal.guarded(as_json):
-        store = _keys(folder)
-        store.rotate(day.date() if day else date.today())
-        _show_keys(store, as_json)
-
-
-@keys.command("distrust")
-def keys_distrust(
-    folder: Folder,
-    fingerprint: Annotated[str, typer.Argument(metavar="FINGERPRINT", help="Of the signing key: ed25519:…")],
-    day: Annotated[
-        datetime,
-        typer.Option(
-            "--from", formats=DAY, metavar="DATE", help="What it signed as published from then on is refused."
-        ),
-    ],
-    reason: Annotated[str, typer.Option("--reason", help="Why: it was stolen, lost. Public.")],
-    as_json: Json = False,
-) -> None:
-    """Say that a signing key is not to be believed from a day on."""
-    with terminal.guarded(as_json):
-        store = _keys(folder)
-        store.distrust(fingerprint, day.date(), reason)
-        _show_keys(store, as_json)
+app.add_typer(cli_keys.app, name="keys")
 
 
 @app.command()
@@ -448,21 +386,3 @@ def _open_observatory(folder: Path, progress: Callable[[str, int, int], None]) -
     from safercities import observatory
 
     return observatory.open(folder, progress=progress)
-
-
-def _keys(folder: Path) -> KeyStore:
-    """The keys of an observatory's place."""
-    from safercities.config import load
-    from safercities.release.store import KeyStore
-
-    return KeyStore.open(load(folder).observatory.place)
-
-
-def _show_keys(store: KeyStore, as_json: bool) -> None:
-    from safercities.release import desk
-
-    ledger = store.ledger
-    rows = desk.keys_told(ledger, date.today())
-    said: dict[str, object] = {"folder": str(store.folder), "identity": ledger.identity, "keys": rows}
-    lines = [f"identity {ledger.identity}", f"in {store.folder}", *desk.keys_sentences(rows)]
-    terminal.done(as_json, said, "\n".join(lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -372,13 +373,12 @@ class Protection:
         where: dict[str, Any] = {"indicators": self.definitions}
         found: sampled.Sampled | None
         if mine[0].kind == "audits":
-            its = mine, own.locate(name)
             where |= {"hierarchy": own.hierarchy, "place": own.place.id, "overlaps": own.overlaps}
-            found = sampled.protect_audits_again(*given, *its, self.spec, versions, number, **where)
+            found = sampled.protect_audits_again(*given, mine, own.locate(name), self.spec, versions, number, **where)
         else:
-            where |= {"places": own.hierarchy.places}
+            where["places"] = own.hierarchy.places
             found = sampled.protect_survey_waves(*given, self.spec, versions, number, **where)
-            self.log[name] = {**self.log.get(name, {}), **(found.tally or {})}
+            self.log[name] = dict(Counter(self.log.get(name)) + Counter(found.tally))  # of all its waves
         if found is None:
             self.waves.append(versions[-1].wave)
             return self._kept(mine[0], "publish-audits-kept")

@@ -8,12 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import Annotated, TextIO
 
 import typer
 
 from safercities.model.errors import Problem, SafercitiesError, Severity, problem, refused
 
+#: What several commands take.
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="An observatory: a folder that holds observatory.toml.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable object.")]
+#: How a day is written.
+DAY = ["%Y-%m-%d"]
 _STOPPED = "Stopped. What was there before is unchanged."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -287,6 +288,14 @@ def test_an_interval_that_is_far_too_narrow_now_is_not_shown_again() -> None:
     assert values(made.protected.estimates)["_T"] is None
 
 
+def test_an_interval_that_is_not_known_now_is_not_shown_again() -> None:
+    """The earlier error would say how sure a number is of which nobody can tell that any more."""
+    after = sample({("A", "_T"): (399, 120), ("A", "F"): (209, 70), ("A", "M"): (190, 50)})
+    blind = Estimates.from_rows([row | {"se": None} for row in after.rows()])
+    _, (made,) = chain(sample(SEXES), blind)
+    assert not shown_rows(made.protected.estimates)
+
+
 def test_a_breakdown_that_is_added_is_shown_though_nothing_else_changed() -> None:
     whole: Parts = {("A", "_T"): SEXES["A", "_T"]}
     versions, (made,) = chain(sample(whole), sample(SEXES))
@@ -409,6 +418,26 @@ def test_corrections_are_published_as_releases_of_the_chain(tmp_path: Path) -> N
     assert changed
     assert changed != shown_rows(first.estimates)
     safe(tmp_path, [first, second, third])
+
+
+def test_the_log_tells_what_is_withheld_of_all_waves_of_a_survey(tmp_path: Path) -> None:
+    made = observatory(tmp_path)
+    published(tmp_path)
+    tallies: list[Counter[str]] = []
+    protect = sampled.protect_survey_waves
+
+    def watched(*given: Any, **more: Any) -> sampled.Sampled:
+        found = protect(*given, **more)
+        tallies.append(Counter(found.tally))
+        return found
+
+    columns = mini_survey.answers()
+    columns["safe"] = np.where((mini_survey.I % 7 == 0) & (columns["safe"] < 5), 1, columns["safe"])
+    with patch.object(sampled, "protect_survey_waves", watched):
+        again(tmp_path, columns)
+    log = json.loads((made / "private" / "journal" / "2" / "journal.json").read_text())["log"]
+    assert len([one for one in tallies if one]) > 1
+    assert log["surveys"] == {"victims": dict(sum(tallies, Counter()))}
 
 
 def test_a_correction_of_weights_changes_shares(tmp_path: Path) -> None:

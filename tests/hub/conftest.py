@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.core.cache import cache
 from django.test import Client
 
 from safercities.hub import kept
+from safercities.hub.api import limits
 from safercities.hub.models import Membership, Observatory, Role, User
 
 MakeUser = Callable[..., User]
@@ -20,6 +22,7 @@ def _nothing_of_other_tests() -> None:
     """Rate limits are counted in the cache; answers are kept in memory."""
     cache.clear()
     kept.CACHE.clear()
+    limits.forget()
 
 
 @pytest.fixture
@@ -42,6 +45,7 @@ def make_user(db: None) -> MakeUser:
 
     def make(name: str = "somebody", *roles: Role, observatory: Observatory | None = None) -> User:
         user = User.objects.create_user(f"{name}@example.org", "long enough to be a password", name=name)
+        EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
         for role in roles:
             Membership.objects.create(user=user, role=role, observatory=None if role == Role.HUB_ADMIN else observatory)
         return user

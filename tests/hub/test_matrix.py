@@ -16,6 +16,7 @@ from django.urls.resolvers import RegexPattern
 
 from safercities.hub.access import RIGHTS, Right
 from safercities.hub.models import Observatory, Role, User
+from safercities.hub.models.work import TAKEN
 
 #: Views that need no right, each for a reason: they show what anybody may see, or ask by themselves.
 OPEN = {
@@ -34,8 +35,8 @@ OPEN = {
     "tokens:revoke": "asks to sign in, and knows one's own only",
     "demo-role": "is there in demonstrations only",
 }
-#: Parts with doors of their own, which their own tests try.
-APART = ("account/", "api/v1/", "sdmx/", "static/")
+#: Parts with doors of their own: allauth's, and those that test_matrix_machines.py tries.
+APART = ("account/", "api/v1/", "sdmx/")
 FILLED: dict[str, Any] = {"IntConverter": 1, "UUIDConverter": UUID(int=7), "ending": "csv"}
 OUTSIDERS = ("nobody", "stranger")
 
@@ -76,6 +77,11 @@ def doors(resolver: URLResolver | None = None, before: str = "", space: str = ""
 ALL = list(doors())
 INSIDE = [door for door in ALL if door.of_an_observatory]
 ABOVE = [door for door in ALL if not door.of_an_observatory and hasattr(door.view, "needs")]
+
+
+def test_pages_of_the_workbench_itself_are_no_names_of_observatories() -> None:
+    first = {door.address("x").split("/")[2] for door in ALL if str(door).startswith(("workbench:", "tokens:"))}
+    assert first - {"x", ""} == TAKEN
 
 
 def test_every_view_asks_for_a_right_or_is_known_to_be_open() -> None:
@@ -130,6 +136,7 @@ def test_each_role_at_each_view(
             elif name in OUTSIDERS:
                 assert answer.status_code == 404, where
                 assert answer.content == nowhere.content or _like(answer, nowhere), where
+                assert _heads(answer) == _heads(nowhere), where
             else:
                 assert answer.status_code == 403, where
 
@@ -138,6 +145,14 @@ def _like(one: HttpResponse, other: HttpResponse) -> bool:
     """Whether two pages are the same but for what differs each time."""
     varies = re.compile(rb'name="csrfmiddlewaretoken" value="\w+"|request[^<]*<[^>]*>[^<]*|hidden|nowhere|city')
     return varies.sub(b"", one.content) == varies.sub(b"", other.content)
+
+
+def _heads(answer: HttpResponse) -> dict[str, str]:
+    """Headers but for what differs each time, and the names of cookies."""
+    own = {"x-request-id", "content-length", "ratelimit"}
+    return {name: text for name, text in answer.headers.items() if name.lower() not in own} | dict.fromkeys(
+        answer.cookies, "cookie"
+    )
 
 
 @pytest.mark.parametrize("door", ABOVE, ids=str)

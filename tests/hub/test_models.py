@@ -276,3 +276,15 @@ def test_the_first_administrator_comes_by_a_link_that_is_good_once(db, client, c
     call_command("createadmin", "ana@example.org")
     assert "--reset" in capsys.readouterr().out
     assert Event.broken() is None
+
+
+@pytest.mark.parametrize("url", ["", "postgres://a:geheim@127.0.0.1:1/b", "postgres://a:ge/heim@127.0.0.1:1/b"])
+def test_before_there_are_tables_it_is_said_what_to_do(url, tmp_path):
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("SAFERCITIES_", "DJANGO_"))}
+    environ |= {"SAFERCITIES_HUB_HOME": str(tmp_path), "SAFERCITIES_DATABASE_URL": url}
+    command = [sys.executable, "-m", "safercities.hub", "createadmin", "ana@example.org"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert ("safercities.hub migrate" if not url else "SAFERCITIES_DATABASE_URL") in done.stderr
+    for word in ("Traceback", "geheim", "heim"):
+        assert word not in done.stderr

@@ -247,7 +247,7 @@ def test_pages_of_an_account_ask_to_sign_in_and_then_work(page, client, browser_
 
 def test_health_says_no_more_than_it_has_to(client, db, monkeypatch):
     assert (client.get("/healthz").content, client.get("/readyz").content) == (b"ok\n", b"ok\n")
-    monkeypatch.setattr("safercities.hub.health._migrated", lambda: False)
+    monkeypatch.setattr("safercities.hub.health.migrated", lambda: False)
     response = client.get("/readyz")
     assert (response.status_code, response.content) == (503, b"not ready\n")
     assert client.post("/healthz").status_code == 405

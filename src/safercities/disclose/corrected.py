@@ -73,8 +73,8 @@ def still_true(now: Figures, then: Figures, unit: float, people: tuple[float, fl
 
     So must be the denominator, since numbers of people are made with it: it may be off by no more than its share may,
     or than the step that it was rounded to, which is as far as few respondents can move it; or be what would be shown
-    anew. And the standard error may not have grown by more than half, nor may respondents have become so much fewer
-    than the number shown.
+    anew. And the standard error may not have grown by more than half, nor be unknown now; nor may respondents have
+    become so much fewer than the number shown.
 
     Parameters
     ----------
@@ -94,8 +94,8 @@ def still_true(now: Figures, then: Figures, unit: float, people: tuple[float, fl
     False
     """
     far, edge = max(ENOUGH * then.se, unit / 2), 1 + 1e-9
-    if abs(now.value - then.value) > far * edge or now.se > (1 + ENOUGH) * then.se * edge:
-        return False
+    if not (abs(now.value - then.value) <= far * edge and now.se <= (1 + ENOUGH) * then.se * edge):
+        return False  # nor where either is not known now
     if now.n * (1 + ENOUGH) * edge < then.n:
         return False
     if not then.denominator > 0 or float(nearest(np.array([now.denominator]), people[1])[0]) == then.denominator:

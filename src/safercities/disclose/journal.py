@@ -213,11 +213,6 @@ class Wave:
     x: Ints
     shown: Ints
 
-    @cached_property
-    def at(self) -> dict[tuple[tuple[str, str], tuple[str, ...]], int]:
-        """Position of each domain, by its series and key."""
-        return {one: at for at, one in enumerate(zip(self.series, self.keys, strict=True))}
-
 
 @dataclass(frozen=True)
 class Record:

@@ -11,7 +11,12 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "safercities.hub.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from safercities.hub.options import OptionError
+
+    try:
+        execute_from_command_line(sys.argv)
+    except OptionError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

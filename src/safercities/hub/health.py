@@ -28,15 +28,15 @@ def readyz(request: HttpRequest) -> HttpResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        ready = _migrated()
+        ready = migrated()
     except DatabaseError:
         log.exception("the database does not answer")
         ready = False
     return HttpResponse("ok\n" if ready else "not ready\n", content_type="text/plain", status=200 if ready else 503)
 
 
-def _migrated() -> bool:
-    """Once the database has the right form it keeps it for as long as this process runs."""
+def migrated() -> bool:
+    """Whether the database has the form that this version needs; once it has, for as long as this process runs."""
     if _seen_migrated.cache_info().currsize:
         return True
     executor = MigrationExecutor(connection)

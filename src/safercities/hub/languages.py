@@ -1,6 +1,7 @@
-"""The hub's languages: catalogues of texts (`locale/<language>/LC_MESSAGES/django.po`), compiled when they changed.
+"""The hub's languages: catalogues of texts (`locale/<language>/LC_MESSAGES/*.po`), compiled when they changed.
 
-Django reads compiled catalogues only. They are no source, and the package may lie where nobody may write: so they are
+`django.po` holds the texts of the hub itself, `catalogue.po` those of the layers below it (see `texts`).
+gettext reads compiled catalogues only. They are no source, and the package may lie where nobody may write: so they are
 made in the hub's home, at the first start after a change. Babel makes them; GNU gettext is not needed.
 """
 
@@ -12,17 +13,20 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+#: Domains: the texts of the hub itself, as Django calls them, and those of the layers below it.
+OWN, TEXTS = "django", "catalogue"
 #: Where a catalogue lies below a folder of languages.
-CATALOGUE = "{language}/LC_MESSAGES/django.{kind}"
+CATALOGUE = "{language}/LC_MESSAGES/{domain}.{kind}"
 
 
-def sources() -> dict[str, bytes]:
-    """The catalogue of each language, as it is written; languages as gettext names them (zh_Hans)."""
-    found: dict[str, bytes] = {}
+def sources() -> dict[tuple[str, str], bytes]:
+    """Language (as gettext names it: zh_Hans) and domain → the catalogue, as it is written."""
+    found: dict[tuple[str, str], bytes] = {}
     for folder in files(__package__).joinpath("locale").iterdir():
-        file = folder.joinpath("LC_MESSAGES", "django.po")
-        if file.is_file():
-            found[folder.name] = file.read_bytes()
+        for domain in (OWN, TEXTS):
+            file = folder.joinpath("LC_MESSAGES", f"{domain}.po")
+            if file.is_file():
+                found[folder.name, domain] = file.read_bytes()
     return dict(sorted(found.items()))
 
 
@@ -31,8 +35,8 @@ def compile_catalogues(target: Path) -> Path:
 
     Several processes may start at once: each file appears whole or not at all.
     """
-    for language, text in sources().items():
-        compiled = target / CATALOGUE.format(language=language, kind="mo")
+    for (language, domain), text in sources().items():
+        compiled = target / CATALOGUE.format(language=language, domain=domain, kind="mo")
         mark, seal = compiled.with_suffix(".sha256"), hashlib.sha256(text).hexdigest()
         if not (compiled.is_file() and mark.is_file() and mark.read_text(encoding="ascii") == seal):
             compiled.parent.mkdir(parents=True, exist_ok=True)

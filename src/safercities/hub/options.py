@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 PREFIX = "SAFERCITIES_"
 _YES, _NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+#: Said of an address of a database that cannot be read: signs in a password have to be quoted.
+WRONG_DATABASE = f"{PREFIX}DATABASE_URL: should be as postgres://user:password@host/name, with / @ : as %2F %40 %3A"
 #: Hosts that only this machine reaches.
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
@@ -80,6 +82,14 @@ def folder(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
+def address(text: str) -> str:
+    """An address in the web."""
+    parts = urlsplit(text)  # of a wrong one: ValueError
+    if text and (parts.scheme not in ("https", "http") or not parts.hostname):
+        raise ValueError("an address that begins with https:// and a host")
+    return text
+
+
 def level(text: str) -> str:
     """How much is logged."""
     if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
@@ -114,10 +124,10 @@ OPTIONS = (
     Option("EMAIL_URL", str, "", "Mail server, `smtp+tls://user:password@host:587`. Empty: no mail.", secret=True),
     Option("EMAIL_FROM", str, "safercities@localhost", "Sender of the hub's mail."),
     Option("OIDC_NAME", str, "", "What people call the office's sign-in (OpenID Connect), on the button."),
-    Option("OIDC_SERVER", str, "", "Address of that sign-in: what stands before `/.well-known/openid-configuration`."),
+    Option("OIDC_SERVER", address, "", "Address of that sign-in: what stands before `/.well-known/openid-configuration`."),
     Option("OIDC_CLIENT_ID", str, "", "Name of the hub there."),
     Option("OIDC_CLIENT_SECRET", str, "", "Password of the hub there.", secret=True),
-    Option("BASEMAP", str, "", "Address of map tiles to draw under maps, `https://…/{z}/{x}/{y}.png`. Empty: none."),
+    Option("BASEMAP", address, "", "Address of map tiles to draw under maps, `https://…/{z}/{x}/{y}.png`. Empty: none."),
     Option("UPLOAD_MAX_MB", amount, "1024", "Largest file that analysts may upload."),
     Option("RATE_PUBLIC", rate, "600/m", "Requests of one address to the API without a token."),
     Option("RATE_TOKEN", rate, "3000/m", "Requests of one token to the API."),
@@ -206,22 +216,28 @@ def mail(url: str) -> dict[str, Any]:
     """
     if not url:
         return {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
-    parts = urlsplit(url)
+    wrong = OptionError(f"{PREFIX}EMAIL_URL: should be smtp://, smtp+tls:// or smtps:// and a host")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        seconds = int(dict(parse_qsl(parts.query)).get("timeout", "10"))
+    except ValueError:  # its message would repeat a part of the password
+        raise wrong from None
     if parts.scheme not in ("smtp", "smtp+tls", "smtps") or not parts.hostname:
-        raise OptionError(f"{PREFIX}EMAIL_URL: should be smtp://, smtp+tls:// or smtps:// and a host")
+        raise wrong
     return {
         "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "EMAIL_HOST": parts.hostname,
-        "EMAIL_PORT": parts.port or {"smtp": 25, "smtp+tls": 587, "smtps": 465}[parts.scheme],
+        "EMAIL_PORT": port or {"smtp": 25, "smtp+tls": 587, "smtps": 465}[parts.scheme],
         "EMAIL_HOST_USER": unquote(parts.username or ""),
         "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
         "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
         "EMAIL_USE_SSL": parts.scheme == "smtps",
-        "EMAIL_TIMEOUT": int(dict(parse_qsl(parts.query)).get("timeout", "10")),
+        "EMAIL_TIMEOUT": seconds,
     }
 
 
-def origins(address: str) -> tuple[str, ...]:
+def origins(text: str) -> tuple[str, ...]:
     """Scheme and host of an address, as the browser's rules name it.
 
     Examples
@@ -229,9 +245,5 @@ def origins(address: str) -> tuple[str, ...]:
     >>> origins("https://tiles.example/{z}/{x}/{y}.png"), origins("")
     (('https://tiles.example',), ())
     """
-    parts = urlsplit(address)
-    if not address:
-        return ()
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise OptionError("an address should begin with https:// and a host")
-    return (f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",)
+    parts = urlsplit(text)
+    return (f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",) if text else ()

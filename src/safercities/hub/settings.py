@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "safercities.hub.middleware.Headers",
     "csp.middleware.CSPMiddleware",
+    "safercities.hub.api.machines.Machines",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "safercities.hub.middleware.ChosenLanguage",
@@ -89,7 +90,10 @@ TEMPLATES = [
 def _database(url: str) -> dict[str, Any]:
     """PostgreSQL where it is named, else SQLite that readers and one writer share without tripping."""
     if url:
-        return dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+        try:
+            return dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+        except ValueError:  # its message would repeat a part of the password
+            raise options.OptionError(options.WRONG_DATABASE) from None
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(HOME / "hub.sqlite3"),

@@ -9,17 +9,16 @@ import json
 import socket
 import ssl
 import threading
+import time
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from django_tasks_db.models import DBTaskResult
 
+from hub.api.made_receiver import certificate
 from safercities.hub.api import hooks, outgoing
 from safercities.hub.jobs.announce import announce
 from safercities.hub.models import Delivery, Event, Release, Webhook
@@ -116,20 +115,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch):
 @pytest.fixture
 def receiver(tmp_path, monkeypatch):
     """A real https server on this machine, which our rules are told to take for a public one."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hook.example.org")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = (
-        builder.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-    )
-    names = x509.SubjectAlternativeName([x509.DNSName("hook.example.org")])
-    certificate = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
-    pem, secret = tmp_path / "cert.pem", tmp_path / "key.pem"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    pem, secret = certificate(tmp_path)
     taken: list[tuple[str, dict[str, str], bytes]] = []
     statuses = [200]
 
@@ -196,6 +182,35 @@ def test_what_was_not_taken_is_tried_again_and_no_redirect_is_followed(city, mad
     assert DBTaskResult.objects.filter(run_after__range=soon).count() == 1
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_who_answers_letter_by_letter_holds_nobody_up(tmp_path, monkeypatch, when):
+    """The worker that sends messages publishes releases as well."""
+    pem, secret = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, secret)
+    listener, stop = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def drip():
+        plain, _ = listener.accept()
+        talk = context.wrap_socket(plain, server_side=True) if when == "after" else plain
+        with talk, suppress(OSError):
+            while not stop.wait(0.05):
+                talk.sendall(b"H")
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    monkeypatch.setattr(outgoing, "resolve", lambda host, port: "127.0.0.1")
+    monkeypatch.setattr(outgoing, "tls", lambda: ssl.create_default_context(cafile=str(pem)))
+    monkeypatch.setattr(outgoing, "WHOLE", 0.5)
+    began = time.monotonic()
+    with pytest.raises(outgoing.RefusedError, match="does not answer"):
+        outgoing.post(f"https://hook.example.org:{listener.getsockname()[1]}/", b"{}", {})
+    assert time.monotonic() - began < 8
+    stop.set()
+    thread.join()
+    listener.close()
+
+
 def test_a_certificate_of_another_name_is_not_trusted(city, made, webhook, receiver):
     port, taken, _ = receiver
     Webhook.objects.update(url=f"https://other.example.org:{port}/")
@@ -244,3 +259,14 @@ def test_only_what_it_wants_to_know_and_of_its_own_observatory(city, hidden, mad
     made.supersedes = "d" * 64
     announce(city, made)
     assert not Delivery.objects.exists()
+
+
+def test_a_message_whose_worker_was_killed_is_sent_all_the_same(city, made, webhook):
+    announce(city, made)
+    ready = DBTaskResult.objects.ready()
+    assert (hooks.send_lost(), ready.count()) == (0, 1)
+    Delivery.objects.update(next_try=datetime.now(UTC) - hooks.LOST - timedelta(seconds=1))
+    assert (hooks.send_lost(), ready.count()) == (0, 1)  # it waits for a worker still
+    DBTaskResult.objects.update(status="RUNNING")  # the worker that took it is gone
+    assert (hooks.send_lost(), ready.count()) == (1, 1)
+    assert hooks.send_lost() == 0

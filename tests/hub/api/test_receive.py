@@ -40,6 +40,8 @@ def release(city: City, number: int) -> Path:
 @pytest.fixture
 def pinned(city: Observatory, small: City) -> Observatory:
     """The observatory, which takes releases of the small city."""
+    city.place_id = "CO-MDE"
+    city.save()
     Pin.objects.create(observatory=city, identity=small.keys.identity)
     return city
 
@@ -186,6 +188,17 @@ def test_only_of_the_identity_that_was_agreed(city, publisher, small, tmp_path, 
     assert stored(city) == []
 
 
+def test_a_release_of_another_place_is_not_taken(city, pinned, publisher, small):
+    """Who signs for several places must not have the numbers of one shown as those of another."""
+    city.place_id = "CO-BOG"
+    city.save()
+    answer = send(publisher, zipped(release(small, 1)))
+    assert (answer.status_code, answer.json()["code"]) == (422, "release-refused")
+    assert "CO-MDE" in answer.json()["detail"]
+    assert stored(pinned) == []
+    assert not Release.objects.exists()
+
+
 def test_a_release_that_is_missing_is_asked_for(pinned, publisher, small):
     answer = send(publisher, zipped(release(small, 2)))
     assert (answer.status_code, answer.json()["code"]) == (409, "release-gap")
@@ -213,7 +226,9 @@ def test_what_is_too_large_is_not_read(pinned, publisher, settings, small):
     assert send(publisher, zipped(release(small, 1))).status_code == 413
     assert publisher.post(URL, {"release": SimpleUploadedFile("x.zip", b"x" * 200)}).status_code == 413
     assert send(publisher, b"").status_code == 411
-    assert publisher.generic("POST", URL, b"", content_type="application/zip", CONTENT_LENGTH="-5").status_code == 411
+    for length in ("-5", "٣", "9" * 5_000):
+        answer = publisher.generic("POST", URL, b"", content_type="application/zip", CONTENT_LENGTH=length)
+        assert answer.status_code == 411
 
 
 def test_a_second_person_cannot_be_a_token(pinned, publisher, small, settings):

@@ -1,20 +1,35 @@
-"""Debian's Chromium for the tests of pages, and what every page must keep: no error, no violation, no other host."""
+"""Debian's Chromium for the tests of pages, one published city for all, and what every page must keep: no error, no
+violation, no other host."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from django.conf import settings
+from django.test import Client
 from playwright.sync_api import Browser, Page, sync_playwright
 
+import safercities
+from hub import made_observatory
 from hub.browser.static_site import STATIC, StaticSite
+from safercities.hub.models import Observatory, User
+from safercities.hub.models.shelf import sync
+from safercities.hub.published import figures, refresh
+from safercities.publishing import publish
+from safercities.release.store import KeyStore
 
 ARGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 WATCH = """window.violations = [];
 document.addEventListener("securitypolicyviolation",
   (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));"""
+#: Figures are drawn or have given up, and htmx waits for nothing.
+SETTLED = """() => !document.querySelector(
+  "figure:is([data-chart], [data-map]):not([data-state=drawn], [data-state=failed]), .htmx-request")"""
 
 
 def executable() -> str:
@@ -27,15 +42,16 @@ def executable() -> str:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """One browser for all."""
+    """One browser for all. Its loop runs in the thread of the tests: Django would take them for asynchronous code."""
     path = executable()
-    with sync_playwright() as playwright:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site() -> Iterator[StaticSite]:
     """Static pages under the strict policy."""
     if not (STATIC / "built" / "manifest.json").exists():
@@ -70,3 +86,43 @@ def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
         page.context.close()
     assert not wrong
     assert hosts <= {"127.0.0.1", "localhost", None}
+
+
+def settled(page: Page) -> Page:
+    """Wait until nothing is being drawn or asked for."""
+    page.wait_for_function(SETTLED, timeout=20_000)
+    return page
+
+
+def sign_in(page: Page, user: User, address: str) -> None:
+    """Have the browser of a page signed in at the server with this address."""
+    client, name = Client(), settings.SESSION_COOKIE_NAME
+    client.force_login(user)
+    page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": address}])
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an observatory `city`, made up, with a release and its correction, and its keys. Read only."""
+    folder = tmp_path_factory.mktemp("published")
+    city = made_observatory.build(folder / "city")
+    toml = (city / "observatory.toml").read_text(encoding="utf-8")
+    (city / "observatory.toml").write_text(toml.replace('"XA-MIN"', '"XA-MIN"\nsynthetic = true', 1), encoding="utf-8")
+    keys = KeyStore.open("XA-MIN", folder / "keys" / "XA-MIN")
+    keys.make(date(2025, 1, 1))
+    first = publish(safercities.open(city), published=date(2025, 3, 1), keys=keys)
+    (city / "robberies.csv").write_text(made_observatory.robberies(260), encoding="utf-8")
+    why = "Twenty cases came late."
+    publish(safercities.open(city), published=date(2025, 4, 1), keys=keys, supersedes=first.folder.name, reason=why)
+    return folder
+
+
+@pytest.fixture
+def haven(transactional_db: None, published: Path) -> Observatory:
+    """A public observatory with a release, its index and its boundaries; those are made once, and stay."""
+    made = Observatory.objects.create(slug="haven", name="Mini", place_id="XA-MIN", folder=str(published / "city"))
+    if figures(made) is None:
+        refresh(made)
+    else:
+        sync(made)
+    return made

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from hub.public.made_indicator import CODE, city_folder
-from safercities.hub import published
+from hub.public.made_indicator import CODE
 from safercities.hub.models import Observatory
-from safercities.hub.public.geo import refresh_geo
 
-__all__ = ["city_folder"]
-#: Playwright's loop runs in the thread of the test; Django takes it for one of its own.
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 MakePage = Callable[..., Page]
 
 
 @pytest.fixture
-def address(transactional_db: None, city_folder: Any, live_server: Any) -> str:
+def address(haven: Observatory, live_server: Any) -> str:
     """The page, served."""
-    made = Observatory.objects.create(slug="hamlet", name="Mini", place_id="XA-MIN", folder=str(city_folder))
-    published.refresh(made)
-    refresh_geo(made)
-    return f"{live_server.url}/o/hamlet/i/{CODE}/"
+    return f"{live_server.url}/o/haven/i/{CODE}/"
 
 
 def test_a_choice_changes_the_figures_and_the_address_and_keeps_the_focus(address: str, new_page: MakePage) -> None:

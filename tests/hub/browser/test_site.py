@@ -1,33 +1,18 @@
-"""The public site in a browser: read without scripts, used with the keyboard only, from right to left, on paper."""
+"""The public site in a browser: read without scripts, used with the keyboard only, from right to left."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from hub.operate.made_hub import published_city
 from safercities.hub.models import Observatory
-from safercities.hub.published import refresh
-
-#: Playwright's loop runs in the thread of the test; Django takes it for one of its own.
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-
-
-@pytest.fixture
-def mini(transactional_db: None, tmp_path: Path) -> Observatory:
-    """An observatory with a release."""
-    made = Observatory.objects.create(slug="mini", name="Mini", place_id="XA-MIN", folder=str(published_city(tmp_path)))
-    refresh(made)
-    return made
 
 
 def test_everything_can_be_read_and_done_without_scripts(
-    mini: Observatory, live_server: Any, new_page: Callable[..., Page]
+    haven: Observatory, live_server: Any, new_page: Callable[..., Page]
 ) -> None:
     page = new_page(java_script_enabled=False, locale="en")
     page.goto(f"{live_server.url}/")
@@ -48,10 +33,10 @@ def test_everything_can_be_read_and_done_without_scripts(
 
 
 def test_places_are_compared_with_the_keyboard_only(
-    mini: Observatory, live_server: Any, new_page: Callable[..., Page]
+    haven: Observatory, live_server: Any, new_page: Callable[..., Page]
 ) -> None:
     page = new_page(locale="en")
-    page.goto(f"{live_server.url}/o/mini/compare/", wait_until="networkidle")
+    page.goto(f"{live_server.url}/o/haven/compare/")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
@@ -71,24 +56,12 @@ def test_places_are_compared_with_the_keyboard_only(
     expect(page.locator("figure.chart tbody tr")).to_have_count(1)
 
 
-def test_paper_shows_numbers_and_no_controls(
-    mini: Observatory, live_server: Any, new_page: Callable[..., Page]
-) -> None:
-    page = new_page(locale="en")
-    page.goto(f"{live_server.url}/o/mini/releases/1/", wait_until="networkidle")
-    page.emulate_media(media="print")
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.get_by_text("safercities verify mini-release-1.zip")).to_be_visible()
-    for gone in (".tools", ".crumbs", "header.site nav", ".actions"):
-        expect(page.locator(gone).first).to_be_hidden()
-
-
 @pytest.mark.parametrize("way", ["ltr", "rtl"])
 def test_pages_turn_with_the_script_and_fit_a_small_phone(
-    way: str, mini: Observatory, live_server: Any, new_page: Callable[..., Page]
+    way: str, haven: Observatory, live_server: Any, new_page: Callable[..., Page]
 ) -> None:
     page = new_page(viewport={"width": 320, "height": 640}, locale="ar" if way == "rtl" else "en")
-    page.goto(f"{live_server.url}/o/mini/", wait_until="networkidle")
+    page.goto(f"{live_server.url}/o/haven/")
     assert page.evaluate("document.documentElement.dir") == way
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     box = page.locator(".card.indicator h3").first.bounding_box()

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings
 from playwright.sync_api import Page
 
+from hub.browser.conftest import sign_in
 from hub.workbench.conftest import MESSY, analyst, quarantine, town
 from safercities import config
-from safercities.hub.models import Observatory, User
+from safercities.hub.models import Observatory
 
 __all__ = ["analyst", "quarantine", "town"]
 Visit = Callable[..., Page]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _sync_in_browser() -> Iterator[None]:
-    """Playwright's loop runs in this thread: Django would take that for asynchronous code."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        yield
-
-
 @pytest.fixture
-def visit(transactional_db, live_server, town, analyst, client, new_page) -> Visit:
+def visit(transactional_db, live_server, town, analyst, new_page) -> Visit:
     """Opens pages as the analyst."""
-    client.force_login(analyst)
-    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": client.cookies[settings.SESSION_COOKIE_NAME].value}
 
     def go(address: str, **options: object) -> Page:
         page = new_page(base_url=live_server.url, **options)
-        page.context.add_cookies([cookie | {"url": live_server.url}])
+        sign_in(page, analyst, live_server.url)
         page.goto(address)
         return page
 
@@ -86,17 +75,3 @@ def test_a_live_preview_keeps_the_keyboard_where_it_was(visit: Visit) -> None:
     page.wait_for_selector(".beside td.read >> text=0101")
     assert page.locator("#counts").inner_text() == "6 rows kept, 1 left out"
     assert page.evaluate("document.activeElement.id") == "q-act-code"
-
-
-@pytest.mark.parametrize(("width", "locale"), [(1200, "en"), (320, "en"), (1200, "ar")])
-def test_no_page_has_barriers_or_runs_over(width: int, locale: str, visit: Visit, analyst: User) -> None:
-    page = visit("/w/city/files/?lang=en", viewport={"width": width, "height": 800})
-    _bring(page)
-    _begin(page)
-    mapping = page.url
-    for address in ("/w/", "/w/city/", "/w/city/files/", "/w/city/sources/", "/w/city/settings/", mapping):
-        page.goto(f"{address}{'&' if '?' in address else '?'}lang={locale}")
-        assert page.get_attribute("html", "dir") == ("rtl" if locale == "ar" else "ltr")
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), address
-        found = Axe().run(page)
-        assert not found.response["violations"], (address, found.generate_report())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from hub import made_observatory
+from hub.ready import ready as ready
 from safercities.release.chain import verify_chain
 
 PATIENCE = 120.0
@@ -32,8 +34,6 @@ from safercities.hub.jobs import queue
 from safercities.hub.models import *
 """
 FIRST = """
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
 ana = User.objects.create_user("ana@example.org", "long enough to be a password")
 row = Observatory.objects.create(slug="mini", name="Mini", place_id="XA-MIN", folder=sys.argv[1])
 """
@@ -50,17 +50,39 @@ queue.start(row, "publish", ana, proposal=one.pk)
 """
 
 
+MEASURE = 'queue.start(row, "measure", None)'
+
+
 class Hub:
     """A hub of its own: a home, a database, workers that end with the test."""
 
-    def __init__(self, folder: Path, rows: int) -> None:
-        self.folder = made_observatory.build(folder / "mini", rows)
-        self.home = folder / "home"
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.home = folder / "mini", folder / "home"
         ours = ("SAFERCITIES_", "DJANGO_")
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         self.env |= {"SAFERCITIES_HUB_HOME": str(self.home), "SAFERCITIES_LOG_LEVEL": "WARNING"}
         self.workers: list[subprocess.Popen[bytes]] = []
-        self.say(FIRST)
+
+    @classmethod
+    def new(cls, folder: Path, ready: Path, rows: int, then: str) -> Hub:
+        """One whose observatory has so many rows, where these lines were run."""
+        hub = cls(folder)
+        made_observatory.build(hub.folder, rows)
+        shutil.copytree(ready, hub.home)
+        hub.say(FIRST + then)
+        return hub
+
+    def copy(self, folder: Path) -> Hub:
+        """The same in another place."""
+        shutil.copytree(self.folder.parent, folder, dirs_exist_ok=True)
+        hub = Hub(folder)
+        hub.write("UPDATE hub_observatory SET folder = ?", str(hub.folder))
+        return hub
+
+    def write(self, sql: str, *values: str) -> None:
+        """Past the hub."""
+        with closing(sqlite3.connect(self.home / "hub.sqlite3", timeout=20)) as database, database:
+            database.execute(sql, values)
 
     def say(self, text: str) -> None:
         """Run some lines in the hub."""
@@ -104,7 +126,7 @@ class Hub:
         worker.kill()
         worker.wait()
         self.until(lambda: not self.children())
-        self.say('Job.objects.filter(state="running").update(heartbeat="2020-01-01T00:00Z")')
+        self.write("UPDATE hub_job SET heartbeat = '2020-01-01 00:00:00' WHERE state = 'running'")
 
     def children(self) -> list[int]:
         """Processes that run the last job."""
@@ -127,16 +149,31 @@ class Hub:
         return int(found)
 
 
+@pytest.fixture(scope="module")
+def measuring(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    """A hub where many rows wait to be measured. To be copied."""
+    return Hub.new(tmp_path_factory.mktemp("measuring"), ready, ROWS, MEASURE)
+
+
+@pytest.fixture(scope="module")
+def publishing(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    """A hub where a release that was previewed and approved waits to be published. To be copied."""
+    hub = Hub.new(tmp_path_factory.mktemp("publishing"), ready, 240, PREVIEW)
+    assert hub.do()["state"] == "done"
+    hub.say(PUBLISH)
+    return hub
+
+
 @pytest.fixture
-def make_hub(tmp_path: Path) -> Iterator[Callable[[int], Hub]]:
-    """Makes a hub whose observatory has so many rows."""
+def take(tmp_path: Path) -> Iterator[Callable[[Hub], Hub]]:
+    """Copies a hub, and ends its workers with the test."""
     made: list[Hub] = []
 
-    def make(rows: int = 240) -> Hub:
-        made.append(Hub(tmp_path, rows))
+    def copy(hub: Hub) -> Hub:
+        made.append(hub.copy(tmp_path))
         return made[-1]
 
-    yield make
+    yield copy
     for worker in [worker for hub in made for worker in hub.workers]:
         if worker.poll() is None:
             worker.kill()
@@ -146,9 +183,8 @@ def make_hub(tmp_path: Path) -> Iterator[Callable[[int], Hub]]:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks at processes as Linux shows them")
 
 
-def test_a_worker_killed_while_measuring(make_hub: Callable[[int], Hub]) -> None:
-    hub = make_hub(ROWS)
-    hub.say('queue.start(Observatory.objects.get(), "measure", None)')
+def test_a_worker_killed_while_measuring(measuring: Hub, take: Callable[[Hub], Hub]) -> None:
+    hub = take(measuring)
     worker = hub.worker()
     hub.until(lambda: hub.last()["step"].startswith("measure"))
     hub.kill(worker)
@@ -159,14 +195,11 @@ def test_a_worker_killed_while_measuring(make_hub: Callable[[int], Hub]) -> None
     assert (hub.folder / "build" / "estimates.parquet").is_file()
 
 
-@pytest.mark.parametrize("step", ["protect", "attack the release", "write the release", "prepare the public pages"])
-def test_a_worker_killed_while_publishing(make_hub: Callable[[int], Hub], step: str) -> None:
-    hub = make_hub(240)
-    hub.say(PREVIEW)
-    assert hub.do()["state"] == "done"
-    hub.say(PUBLISH)
+@pytest.mark.parametrize("step", ["protect-period", "attack", "write", "pages"])
+def test_a_worker_killed_while_publishing(publishing: Hub, take: Callable[[Hub], Hub], step: str) -> None:
+    hub = take(publishing)
     worker = hub.worker()
-    hub.until(lambda: hub.last()["step"].startswith(step) or hub.ended())
+    hub.until(lambda: hub.last()["step"].partition("|")[0] == step or hub.ended())
     hub.kill(worker)
     # whatever is there holds
     chain = verify_chain(hub.folder / "releases") if hub.releases() else []
@@ -175,13 +208,15 @@ def test_a_worker_killed_while_publishing(make_hub: Callable[[int], Hub], step: 
     assert job["state"] == "done", job["problems"]
     assert hub.releases() == ["2024-1"]
     assert len(verify_chain(hub.folder / "releases")) == 1
-    assert hub.events("release.published") == 1
+    assert hub.events("release.published") == hub.events("release.announced") == 1
     assert json.loads(job["result"])["release"] == 1
 
 
-def test_two_workers_never_run_one_observatory_twice(make_hub: Callable[[int], Hub]) -> None:
-    hub = make_hub(240)
-    hub.say('for kind in ("check", "measure", "figures"): queue.start(Observatory.objects.get(), kind, None)')
+def test_two_workers_never_run_one_observatory_twice(
+    ready: Path, tmp_path_factory: pytest.TempPathFactory, take: Callable[[Hub], Hub]
+) -> None:
+    asked = 'for kind in ("check", "measure", "figures"): queue.start(row, kind, None)'
+    hub = take(Hub.new(tmp_path_factory.mktemp("two"), ready, 240, asked))
     workers = [hub.worker("--at-once", "2") for _ in range(2)]
     most = 0
 
@@ -206,9 +241,8 @@ def test_two_workers_never_run_one_observatory_twice(make_hub: Callable[[int], H
         assert worker.wait(PATIENCE) == 0
 
 
-def test_memory_that_ends_takes_the_job_and_not_the_worker(make_hub: Callable[[int], Hub]) -> None:
-    hub = make_hub(ROWS)
-    hub.say('queue.start(Observatory.objects.get(), "measure", None)')
+def test_memory_that_ends_takes_the_job_and_not_the_worker(measuring: Hub, take: Callable[[Hub], Hub]) -> None:
+    hub = take(measuring)
     worker = hub.worker()
     hub.until(lambda: hub.last()["step"].startswith("measure"))
     (child,) = hub.children()
@@ -219,9 +253,8 @@ def test_memory_that_ends_takes_the_job_and_not_the_worker(make_hub: Callable[[i
     assert worker.poll() is None
 
 
-def test_a_worker_that_is_stopped_puts_its_job_back(make_hub: Callable[[int], Hub]) -> None:
-    hub = make_hub(ROWS)
-    hub.say('queue.start(Observatory.objects.get(), "measure", None)')
+def test_a_worker_that_is_stopped_puts_its_job_back(measuring: Hub, take: Callable[[Hub], Hub]) -> None:
+    hub = take(measuring)
     worker = hub.worker()
     hub.until(lambda: hub.last()["step"].startswith("measure"))
     worker.terminate()
@@ -231,9 +264,8 @@ def test_a_worker_that_is_stopped_puts_its_job_back(make_hub: Callable[[int], Hu
     assert hub.do()["state"] == "done"
 
 
-def test_a_running_job_is_stopped_on_request(make_hub: Callable[[int], Hub]) -> None:
-    hub = make_hub(ROWS)
-    hub.say('queue.start(Observatory.objects.get(), "measure", None)')
+def test_a_running_job_is_stopped_on_request(measuring: Hub, take: Callable[[Hub], Hub]) -> None:
+    hub = take(measuring)
     hub.worker()
     hub.until(lambda: hub.last()["state"] == "running")
     hub.say("queue.ask_to_stop(Job.objects.get(), None)")

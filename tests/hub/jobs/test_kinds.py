@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 
 from hub.made_observatory import robberies, run
 from safercities.hub.jobs import announce, carrying, queue
@@ -211,29 +210,6 @@ def test_an_observatory_cannot_sign_with_the_keys_of_another(
     made = Proposal.objects.create(observatory=hidden, proposed_by=ana, kind="publish")
     job = run(queue.start(hidden, "protect", ana, proposal=made.pk))
     assert codes(job) == ["job-foreign-keys"]
-
-
-def test_a_signed_release_is_taken_in_and_what_does_not_fit_is_not(
-    real: Observatory, ana: User, hidden: Observatory
-) -> None:
-    published(real, ana)
-    uploads = Path(settings.HOME) / "uploads"
-    Observatory.objects.filter(pk=hidden.pk).update(place_id="XA-MIN")
-    archive = shutil.make_archive(str(uploads / "given"), "zip", real.releases / "2024-1")
-    kept = Path(archive).read_bytes()
-    for place, wanted in (("XA-BIG", ["job-archive-place"]), ("XA-MIN", [])):
-        Observatory.objects.filter(pk=hidden.pk).update(place_id=place)
-        job = run(queue.start(hidden, "import", ana, archive="given.zip"))
-        assert codes(job) == wanted
-    assert releases(hidden) == ["2024-1"]
-    assert hidden.shelf.get().received is not None
-    assert not Path(archive).exists()
-    assert Event.objects.filter(verb="release.published", observatory=hidden).count() == 1
-    Path(archive).write_bytes(kept[:-2000] + b"x" + kept[-1999:])
-    assert run(queue.start(hidden, "import", ana, archive="given.zip")).state == Job.State.FAILED
-    assert run(queue.start(hidden, "import", ana, archive="../hub.sqlite3")).state == Job.State.FAILED
-    assert releases(hidden) == ["2024-1"]
-    Path(archive).unlink()
 
 
 def test_a_job_stops_between_steps_and_leaves_nothing(real: Observatory) -> None:

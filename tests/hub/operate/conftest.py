@@ -11,8 +11,9 @@ from django.test import override_settings
 
 from hub.operate.made_hub import published_city
 from hub.postgres import postgres
+from hub.ready import ready
 
-__all__ = ["postgres"]
+__all__ = ["postgres", "ready"]
 MEASURED = "safercities.hub.operate.metrics.Measured"
 
 

@@ -93,12 +93,16 @@ def test_one_that_was_cut_short_is_seen(made: Path, tmp_path: Path, share: float
         "keys/../../evil/x",
         "observatories//city/x",
         "observatories\\..\\..\\evil",
+        "observatories/city/evil\0",
+        "observatories/city/observatory.toml/evil",
     ],
 )
 def test_names_that_lead_elsewhere_are_refused(made: Path, tmp_path: Path, name: str) -> None:
-    file = changed(made, lambda members: members.insert(0, (tarfile.TarInfo(name), b"evil")))
+    info = tarfile.TarInfo("plain")
+    info.pax_headers = {"path": name}  # as it is, also where the short form would cut it off
+    file = changed(made, lambda members: members.insert(len(members) - 1, (info, b"evil")))
     assert code_of(file, tmp_path) == "backup-broken"
-    assert not list(tmp_path.rglob("evil"))
+    assert not list(tmp_path.rglob("evil*"))
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE])
@@ -126,6 +130,8 @@ def test_files_that_come_twice_are_refused(made: Path, tmp_path: Path) -> None:
         ({"database": "oracle"}, "backup-broken"),
         ({"files": {}}, "backup-broken"),
         ({"more": 1}, "backup-broken"),
+        ({"observatories": {"../../evil": "/srv/city"}}, "backup-broken"),
+        ({"observatories": {"/tmp/evil": "/srv/city"}}, "backup-broken"),
     ],
 )
 def test_lists_that_say_something_else_are_refused(

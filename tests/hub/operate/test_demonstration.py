@@ -68,21 +68,26 @@ def test_without_the_hubs_packages_the_review_opens(monkeypatch: pytest.MonkeyPa
     assert not (tmp_path / "city-hub").exists()
 
 
-def test_without_a_terminal_it_answers_says_so_and_ends(published: Path, tmp_path: Path) -> None:
+def test_without_a_terminal_it_answers_says_so_and_ends(published: Path, ready: Path, tmp_path: Path) -> None:
     shutil.copytree(published, tmp_path, dirs_exist_ok=True)
-    for _ in range(2):  # the second clears what the first has left
-        done = subprocess.run(
-            [sys.executable, "-c", SHOW],
-            cwd=tmp_path,
-            env=environment(tmp_path, BROWSER="lynx"),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        assert "It answers on /healthz, /, /o/mini/." in done.stderr
-        assert "account/password" not in done.stderr
+    home = tmp_path / "city-hub"
+    shutil.copytree(ready, home)
+    for name in (MARK, ".serve.lock", "old"):  # what an earlier one has left
+        (home / name).touch()
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW],
+        cwd=tmp_path,
+        env=environment(tmp_path, BROWSER="lynx"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "It answers on /healthz, /, /o/mini/." in done.stderr
+    assert "account/password" not in done.stderr
+    assert (home / MARK).exists()
+    assert not (home / "old").exists()
 
 
 @pytest.mark.parametrize("browser", ["true", "there-is-no-such-browser"])

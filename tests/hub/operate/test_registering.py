@@ -34,6 +34,11 @@ def test_two_of_one_name_stand_apart(tmp_path: Path) -> None:
     assert [register(tmp_path / name).slug for name in ("a", "b", "c")] == ["mini", "mini-2", "mini-3"]
 
 
+def test_none_is_called_as_a_page_of_the_workbench(tmp_path: Path) -> None:
+    mini.build(tmp_path / "a", toml=mini.TOML.replace("Mini", "New"))
+    assert register(tmp_path / "a").slug == "new-2"
+
+
 def test_what_is_no_observatory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         register(tmp_path)

@@ -120,8 +120,9 @@ def strip(page: str) -> str:
     return re.sub(r'name="csrfmiddlewaretoken" value="[^"]*"|"/static/[^"]*"', "", page)
 
 
-def test_a_backup_without_keys_holds_none_and_leaves_out_links(published: Path, tmp_path: Path) -> None:
+def test_a_backup_without_keys_holds_none_and_leaves_out_links(published: Path, ready: Path, tmp_path: Path) -> None:
     shutil.copytree(published, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(ready, tmp_path / "home")
     (tmp_path / "city" / "link.csv").symlink_to("/etc/hostname")
     with served(tmp_path, "city", "--home", "home") as hub:
         assert "SAFERCITIES_KEYS" not in hub.said

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
@@ -33,12 +34,13 @@ PAGES = (
     f"{HOME}compare/",
     f"{HOME}releases/",
     f"{HOME}releases/1/",
+    f"/api/v1/observatories/medellin/estimates?indicator={HOMICIDE}",
 )
 
 
 def facts(response: Any) -> dict[str, str]:
     """Headers, without what each answer has of its own and what packing changes."""
-    own = {"X-Request-ID", "Vary", "ETag", "Content-Length"}
+    own = {"X-Request-ID", "Vary", "ETag", "Content-Length", "RateLimit"}
     return {name: text for name, text in response.headers.items() if name not in own}
 
 
@@ -207,3 +209,15 @@ def test_marks_by_mistake_are_not_followed(medellin: Observatory, headers: dict[
 
     assert kept.Kept(view)(RequestFactory().get(HOME)).content == b"mine"
     assert not kept.CACHE._kept
+
+
+def test_answers_of_the_api_from_memory_are_counted_as_any_other(
+    client: Client, medellin: Observatory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(settings.OPTIONS, "RATE_PUBLIC", "3/d")
+    asked = PAGES[-1]
+    got = [client.get(asked) for _ in range(4)]
+    assert [one.status_code for one in got] == [200, 200, 200, 429]
+    assert [one["RateLimit"].partition(";t")[0] for one in got[:3]] == [f'"default";r={left}' for left in (2, 1, 0)]
+    assert int(got[3]["Retry-After"]) > 0
+    assert got[3]["Access-Control-Allow-Origin"] == "*"

@@ -8,8 +8,8 @@ from django.test import Client
 from hub.public.made_site import shelve
 from hub.public.test_home import text_of
 from safercities.hub.figures.about import PlaceInfo
+from safercities.hub.figures.tree import Tree
 from safercities.hub.models import Observatory
-from safercities.hub.public.places import ancestors, children
 
 pytestmark = pytest.mark.django_db
 
@@ -66,5 +66,7 @@ def test_a_hierarchy_that_goes_in_a_circle_ends() -> None:
         id: PlaceInfo(id=id, name=name, level="city", parent=parent)
         for id, name, parent in (("a", "A", "b"), ("b", "B", "a"), ("c", "C", "a"), ("_U.x", "", "a"))
     }
-    assert [one.id for one in ancestors(places, "c")] == ["b", "a"]
-    assert [one.id for one in children(places, "a")] == ["b", "c", "_U.x"]
+    tree = Tree(places)
+    assert tree.line("c") == ("c", "a", "b")
+    assert tree.children("a") == ("b", "c", "_U.x")
+    assert tree.within("b") == {"a", "b", "c", "_U.x"}

@@ -15,6 +15,7 @@ from django.test import Client
 
 from hub.workbench.conftest import MESSY
 from safercities.collect import archive
+from safercities.hub.jobs import leftovers
 from safercities.hub.models import Event, Role, Upload
 from safercities.hub.workbench import uploads
 from safercities.hub.workbench.document import Document
@@ -118,12 +119,52 @@ def test_an_observatory_has_a_limit_and_the_same_file_comes_once(town, analyst, 
 
 def test_what_a_killed_upload_left_is_swept(quarantine):
     old, fresh, foreign = quarantine / "brought-old.csv", quarantine / "brought-new.csv", quarantine / "other"
-    for path in (old, fresh, foreign):
+    (quarantine / "release-old").mkdir()
+    for path in (old, fresh, foreign, quarantine / "release-old" / "release.zip", quarantine / "tmp1.upload.zip"):
         path.write_bytes(b"x")
-    for path in (old, foreign):
-        os.utime(path, (time.time() - 7200,) * 2)
-    assert uploads.sweep() == 1
+    for path in [*quarantine.rglob("*")]:
+        if path != fresh:
+            os.utime(path, (time.time() - 7200,) * 2)
+    assert leftovers.sweep_quarantine() == 3
     assert sorted(path.name for path in quarantine.iterdir()) == ["brought-new.csv", "other"]
+    assert leftovers.sweep_quarantine(older=0) == 1
+    assert [path.name for path in quarantine.iterdir()] == ["other"]
+
+
+def test_what_a_killed_copy_left_beside_the_files_is_swept_and_nothing_else(town, quarantine):
+    folder = town.path / "inputs"
+    folder.mkdir()
+    names = [f".new-{'0a' * 8}", ".new-mine", "0a.csv"]
+    for name in names:
+        (folder / name).write_bytes(b"x")
+    assert leftovers.sweep() == 0
+    assert leftovers.sweep(older=0) == 1
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names[1:])
+
+
+def test_a_file_that_no_source_reads_can_be_taken_away_for_good(town, hidden, analyst, make_user, browser_of):
+    browser = browser_of(analyst)
+    bring(browser, "cases.csv", MESSY)
+    one = Upload.objects.get()
+    address = f"/w/city/files/{one.pk}/remove/"
+    document = Document.read(town.path)
+    table = {"kind": "incidents", "file": one.stored, "when": "Fecha del hecho", "act": "0101"}
+    document.with_source("cases", table).save(document.version)
+    assert address not in browser.get("/w/city/files/").content.decode()
+    assert "A source reads this file" in browser.post(address, follow=True).content.decode()
+    assert (town.path / one.stored).is_file()
+    Document.read(town.path).with_source("cases", None).save(Document.read(town.path).version)
+    reviewer = browser_of(make_user("reviewer", Role.REVIEWER, observatory=town))
+    assert reviewer.post(address).status_code == 403
+    other = Upload.objects.create(observatory=hidden, name="x", stored="inputs/x.csv", sha256="0" * 64, size=1)
+    assert browser.post(f"/w/city/files/{other.pk}/remove/").status_code == 404
+    assert address in browser.get("/w/city/files/").content.decode()
+    browser.post(address)
+    assert not (town.path / one.stored).exists()
+    assert not Upload.objects.filter(observatory=town).exists()
+    entry = Event.objects.get(verb="file.removed")
+    assert (entry.actor, entry.detail) == (analyst, {"sha256": one.sha256})
+    assert "1 file is here" in bring(browser, "cases.csv", MESSY)
 
 
 def test_the_files_page_says_what_is_known(town, analyst, browser_of):

@@ -12,8 +12,10 @@ from django.conf import settings
 
 from hub.made_observatory import robberies
 from hub.workbench.publishing import Office, office
-from safercities.hub.models import Event, Role
-from safercities.hub.workbench.diff import KINDS, Difference
+from safercities.hub.jobs import comparing
+from safercities.hub.jobs.comparing import KINDS
+from safercities.hub.models import Event, Job, Role
+from safercities.hub.workbench.diff import Difference
 from safercities.release.verify import open_release
 
 __all__ = ["office"]
@@ -38,7 +40,10 @@ def by_key(folder: str) -> dict[tuple[Any, ...], dict[str, Any]]:
 def test_the_differences_are_those_of_the_files(corrected: Office) -> None:
     first, second = corrected.observatory.shelf.order_by("number")
     old, new = by_key(first.folder), by_key(second.folder)
-    found = Difference.between(corrected.observatory, first, second)
+    path = comparing.path_of(corrected.observatory, first, second)
+    comparing.write(path, Path(first.folder), Path(second.folder))
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+    found = Difference(path)
     same = {
         key
         for key in old.keys() & new.keys()
@@ -88,3 +93,32 @@ def test_the_history_tells_all_and_the_trail_only_to_administrators(corrected: O
     page = corrected.said("root", "history/")
     assert "published a correction" in page
     assert Event.broken() is None
+
+
+def test_large_releases_are_compared_by_a_job_and_the_page_does_not_wait(
+    corrected: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "SMALL", 1000)
+    page = corrected.said("rob", "diff/1/2/")
+    assert 'action="/w/mini/diff/1/2/compare/"' in page
+    assert not list((Path(settings.HOME) / "differences").rglob("*.parquet"))
+    assert corrected.get("rob", "diff/1/2/compare/").status_code == 405
+    for path in ("diff/2/1/compare/", "diff/1/3/compare/", "diff/1/1/compare/"):
+        assert corrected.post("rob", path).status_code == 404
+    assert corrected.post("vera", "diff/1/2/compare/").status_code == 403
+    address = corrected.post("rob", "diff/1/2/compare/").url
+    assert corrected.post("ana", "diff/1/2/compare/").url == address  # one is enough
+    assert f'href="{address}"' in corrected.said("ana", "diff/1/2/")
+    assert corrected.work().state == Job.State.DONE
+    assert 'href="/w/mini/diff/1/2/"' in corrected.said("rob", address.removeprefix("/w/mini/"))
+    assert "sixty &lt;were&gt; missing" in corrected.said("rob", "diff/1/2/")
+    assert corrected.post("rob", "diff/1/2/compare/").url == "/w/mini/diff/1/2/"  # it is there
+
+
+def test_a_release_that_was_tampered_with_is_not_compared(corrected: Office) -> None:
+    first = corrected.observatory.shelf.get(number=1)
+    estimates = Path(first.folder) / "estimates.parquet"
+    estimates.write_bytes(estimates.read_bytes()[:-1])
+    answer = corrected.get("ana", "diff/1/2/")
+    assert answer.status_code == 409
+    assert not list((Path(settings.HOME) / "differences").rglob("*.parquet"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 
 from hub.workbench.publishing import Office, office
-from safercities.hub.jobs import queue
+from safercities.hub.jobs import queue, steps
 from safercities.hub.models import Job, Upload
 
 __all__ = ["office"]
@@ -75,3 +76,28 @@ def test_jobs_of_another_observatory_are_not_there(office: Office, city: Any) ->
     assert office.get("pia", f"jobs/{other.pk}/").status_code == 404
     assert office.post("pia", f"jobs/{other.pk}/stop/").status_code == 404
     assert office.get("pia", "jobs/not-a-job/").status_code == 404
+
+
+def test_every_step_that_is_said_has_words_in_the_language_of_the_page(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rooms below speak English: where one of them says something new, this names it."""
+    said: set[str] = set()
+    say = queue.Hold.say
+
+    def listen(hold: queue.Hold, **fields: Any) -> None:
+        said.add(fields.get("step", ""))
+        say(hold, **fields)
+
+    monkeypatch.setattr(queue.Hold, "say", listen)
+    for kind in ("check", "measure"):
+        queue.start(office.observatory, kind, office.people["ana"])
+        assert office.work().state == Job.State.DONE
+    office.published()
+    codes = {step.partition("|")[0] for step in said if step}
+    assert codes >= {"check-source", "measure-one", "protect-period", "attack", "write", "verify", "pages"}
+    assert [step for step in said if step and not steps.words(step)] == []
+    with override("fr"):
+        assert "2024" in steps.words("protect-period|police|2024")
+        assert "robberies" in steps.words("measure-one|sdg.16.1.3|robberies")
+    assert steps.words("measure-one|" + 90 * "x").endswith("…")

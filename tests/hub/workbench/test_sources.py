@@ -11,7 +11,7 @@ from hub.workbench.conftest import MESSY
 from safercities import config
 from safercities.collect.spec import IncidentsSpec
 from safercities.hub.models import Event, Job, Role
-from safercities.hub.workbench import guess, mapping, preview
+from safercities.hub.workbench import guess, mapping, sampling
 from safercities.hub.workbench.document import Document
 from safercities.observatory import Observatory as Folder
 
@@ -205,7 +205,7 @@ def test_save_and_check_queues_a_check(messy, browser):
 
 
 def test_a_large_file_is_read_from_its_beginning(messy, browser, monkeypatch):
-    monkeypatch.setattr(preview, "SAMPLE", 200)
+    monkeypatch.setattr(sampling, "SAMPLE", 200)
     fields = Fields(begin(browser)).found
     page = send(browser, fields, act_column="", act_code="0101").content.decode()
     assert "its first rows only" in page

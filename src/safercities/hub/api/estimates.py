@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from json.encoder import encode_basestring
 
 import pyarrow as pa
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Query, Router
 
+from safercities.hub import published
 from safercities.hub.api import schemas
+from safercities.hub.api.guard import counted
 from safercities.hub.api.negotiate import choose
+from safercities.hub.api.problems import wrong
 from safercities.hub.api.queries import MOST_ROWS, Asked, cursor, read_asked, read_query
 from safercities.hub.api.reading import answer, etag, figures_of, readable, stream
 from safercities.hub.figures import WRITERS, Figures, export
+from safercities.hub.kept import keep
 from safercities.hub.models import Observatory
 
 router = Router(tags=["estimates"])
@@ -40,12 +42,16 @@ def estimates(request: HttpRequest, slug: schemas.Slug, filters: Query[schemas.E
     `total=true` it must be the total.
     """
     observatory = readable(request, slug)
+    state = published.state(slug)  # before the figures: see there
     figures = figures_of(observatory)
     format = choose(OFFERS, request.headers.get("Accept", ""), request.GET.get("format"))
     asked = read_asked(request.GET, figures, whole=format != "json")
     mark = etag(request, figures.version, format)
     make = _page if format == "json" else _file
-    return answer(request, mark, lambda: make(request, observatory, figures, asked, format), public=observatory.public)
+    found = answer(request, mark, lambda: make(request, observatory, figures, asked, format), public=observatory.public)
+    if observatory.public:
+        keep(found, slug, state, again=counted)
+    return found
 
 
 def _file(
@@ -55,6 +61,8 @@ def _file(
     if asked.order:
         columns = asked.columns or tuple(name for name in figures.columns if name != "row")
         names = [*columns] if not writer.whole else [name for name in figures.columns if name != "row"]
+        if asked.limit is None and figures.count(asked.query) > MOST_ROWS:  # never less than all without a word
+            raise wrong("order", f"more than {MOST_ROWS:,} rows fit: give a limit, or leave out the order")
         found = figures.rows(asked.query, order=asked.order, limit=asked.limit or MOST_ROWS, columns=names)
         pieces = writer.write([found], found.schema, figures.about)
     else:
@@ -93,28 +101,30 @@ def _next(request: HttpRequest, mark: str) -> str:
     return f"{request.path}?{given.urlencode()}"
 
 
-def _objects(table: pa.Table) -> Iterator[str]:
-    """The rows as JSON objects: made by column, each distinct text once, since thousands of rows are asked for."""
-    if not table.num_rows:
-        return iter(())
-    columns = [_written(table.column(name), json.dumps(name)) for name in table.column_names]
-    return ("{" + ", ".join(cells) + "}" for cells in zip(*columns, strict=True))
+def _objects(table: pa.Table) -> list[str]:
+    """The rows as JSON objects: made column by column, since thousands of rows are asked for, and many a second."""
+    parts, cells = [], []
+    for name in table.column_names:
+        column = table.column(name)
+        texts = None if column.null_count == len(column) else _written(column)
+        begin = encode_basestring(name).replace("%", "%%")
+        parts.append(f"{begin}: {'null' if texts is None else '%s'}")
+        if texts is not None:
+            cells.append(texts)
+    row = "{" + ", ".join(parts) + "}"
+    return [row % one for one in zip(*cells, strict=True)] if cells else [row % ()] * len(table)
 
 
-def _written(column: pa.ChunkedArray, name: str) -> list[str]:
+def _written(column: pa.ChunkedArray) -> list[str]:
+    """The cells of a column. JSON has no infinity: an open end of an interval is null, as in all of our JSON."""
     values = column.to_pylist()
-    write: Callable[[Any], str] = _number if pa.types.is_floating(column.type) else _text
-    known = {value: f"{name}: {write(value)}" for value in set(values)}
-    return [known[value] for value in values]
-
-
-def _number(value: float | None) -> str:
-    """JSON has no infinity: an open end of an interval is null, as in all of our JSON."""
-    return "null" if value is None or not math.isfinite(value) else repr(value)
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    if pa.types.is_floating(column.type):
+        # what is infinite, or no number, is the only thing that differs from itself by something else than nothing
+        return ["null" if value is None or value - value != 0 else repr(value) for value in values]
+    if pa.types.is_integer(column.type):
+        return ["null" if value is None else str(value) for value in values]
+    known = {text: "null" if text is None else encode_basestring(text) for text in set(values)}
+    return [known[text] for text in values]
 
 
 @router.get(

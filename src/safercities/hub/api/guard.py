@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.http import Http404, HttpRequest
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
@@ -25,23 +25,39 @@ _LONGEST_TOKEN = 200
 _EXPOSED = "ETag, Link, RateLimit, RateLimit-Policy, Retry-After, Content-Disposition, X-Request-ID"
 
 
-def guarded(view: View) -> View:
-    """Count the request, answer it, and turn whatever goes wrong into problem details."""
+def _plain(request: HttpRequest, problem: ApiProblem) -> HttpResponseBase:
+    return problem.response()
+
+
+def guarded(view: View, say: Callable[[HttpRequest, ApiProblem], HttpResponseBase] = _plain) -> View:
+    """Count the request, answer it, and turn whatever goes wrong into what `say` makes of it: problem details."""
 
     @wraps(view)
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         limit: Limit | None = None
         try:
+            request.get_host()  # refuses names that are not the hub's
             request.api_token = token_of(request)  # type: ignore[attr-defined]
             limit = count(request, request.api_token)  # type: ignore[attr-defined]
             response = view(request, *args, **kwargs)
         except Exception as error:
-            response = problem_of(error).response()
+            response = say(request, problem_of(error))
         if limit is not None:
             limit.write(response)
         return _finished(response)
 
     return answered
+
+
+def counted(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """An answer from memory, for somebody without a token: counted as any other."""
+    try:
+        count(request, None).write(response)
+    except ApiProblem as problem:
+        refused = problem.response()
+        _finished(refused)
+        return refused
+    return response
 
 
 def token_of(request: HttpRequest) -> Token | None:
@@ -65,6 +81,8 @@ def problem_of(error: Exception) -> ApiProblem:
         return ApiProblem("too-large")
     if isinstance(error, UsageError):
         return ApiProblem("invalid-parameter", f"{error.problems[0].what}: {error.problems[0].todo}")
+    if isinstance(error, DisallowedHost):
+        return ApiProblem("invalid-parameter", "the header Host is not a name of this hub")
     if isinstance(error, MultiPartParserError | SuspiciousOperation):
         return ApiProblem("invalid-parameter", "the body cannot be read")
     # what went wrong stands in the log, without what was asked
@@ -76,5 +94,8 @@ def _finished(response: HttpResponseBase) -> HttpResponseBase:
     response.headers.setdefault("Access-Control-Allow-Origin", "*")  # no cookie counts here: there is nothing to steal
     response.headers["Access-Control-Expose-Headers"] = _EXPOSED
     response.headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin")
+    response.headers.setdefault("X-Frame-Options", "DENY")
     patch_vary_headers(response, ("Accept", "Authorization"))
+    if isinstance(response, HttpResponse) and response.status_code not in (204, 304):
+        response.headers["Content-Length"] = str(len(response.content))
     return response

@@ -26,6 +26,8 @@ MOST = 20
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720))
 #: A webhook that missed so many messages one after the other is switched off.
 MISSED = 3
+#: After so long a message that is due was lost with the worker that had it: it is queued again.
+LOST = timedelta(minutes=10)
 #: Messages that a webhook's log keeps.
 KEPT = 200
 
@@ -71,6 +73,20 @@ def _queue(delivery: Delivery, pause: timedelta) -> None:
     when = timezone.now() + pause
     Delivery.objects.filter(pk=delivery.pk).update(next_try=when)
     deliver.using(run_after=when if pause else None).enqueue(delivery.pk)
+
+
+def send_lost() -> int:
+    """Queue again what is due for long: the worker that had it was killed. Gives how many."""
+    from django_tasks_db.models import DBTaskResult
+
+    count = 0
+    for delivery in Delivery.objects.filter(state=Delivery.State.WAITING, next_try__lt=timezone.now() - LOST):
+        call = {"args": [delivery.pk], "kwargs": {}}
+        if not DBTaskResult.objects.ready().filter(task_path=deliver.module_path, args_kwargs=call).exists():
+            with transaction.atomic():
+                _queue(delivery, timedelta())
+            count += 1
+    return count
 
 
 @task()

@@ -1,27 +1,23 @@
-"""How often one address, or one token, may ask: counted in the cache, which all processes share."""
+"""How often one address, or one token, may ask: counted for all processes together."""
 
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
+from pathlib import Path
 
 from django.conf import settings
-from django.core.cache import cache
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from safercities.hub.api.counts import Counts
 from safercities.hub.api.problems import ApiProblem
 from safercities.hub.models import Token
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-#: Files that the counts are kept in: a bounded number, however many addresses ask.
-_BUCKETS = 512
-#: Who is remembered in one of them.
-_MOST = 2_000
-#: Requests that a process counts by itself before it tells the others: writing a file each time would cost more.
-_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -56,8 +52,9 @@ def count(request: HttpRequest, token: Token | None) -> Limit:
     number, _, unit = rate.partition("/")
     window, now = _SECONDS[unit], int(time.time())
     who = f"token:{token.pk}" if token is not None else f"address:{_address(request)}"
-    used = _counted(hashlib.sha256(who.encode()).hexdigest(), now // window, window, int(number))
-    limit = Limit(int(number), window, used, window - now % window)
+    end = now - now % window + window
+    used = _shared().add(hashlib.sha256(f"{window}:{who}".encode()).digest(), end, now)
+    limit = Limit(int(number), window, used, end - now)
     if limit.exceeded:
         problem = ApiProblem("rate-limited", headers={"Retry-After": str(limit.resets)})
         response = problem.response()
@@ -79,35 +76,23 @@ def _address(request: HttpRequest) -> str:
     return str(address)
 
 
-#: Who → the window, how many were counted here since the others were told, and how many all had counted then.
-_own: dict[str, tuple[int, int, int]] = {}
+_counts: Counts | None = None
+_opening = threading.Lock()
 
 
-def _counted(who: str, window: int, seconds: int, most: int) -> int:
-    """How often somebody has asked in this window, this time among them; a few more where several processes count."""
-    since, here, known = _own.get(who, (window, 0, -1))
-    if since != window:
-        here, known = 0, -1
-    here += 1
-    if known < 0 or here >= min(_AT_ONCE, max(1, most // 20)):
-        known, here = _told(who, window, seconds, here), 0
-    if len(_own) > _BUCKETS * 20:
-        _own.clear()
-    _own[who] = (window, here, known)
-    return known + here
-
-
-def _told(who: str, window: int, seconds: int, more: int) -> int:
-    """Add to what all have counted; give the sum."""
-    key = f"rate:{window}:{int(who[:8], 16) % _BUCKETS}:{seconds}"
-    counts: dict[str, int] = cache.get(key) or {}
-    counts[who] = counts.get(who, 0) + more
-    if len(counts) > _MOST:
-        counts = {who: counts[who]}
-    cache.set(key, counts, timeout=seconds + 1)
-    return counts[who]
+def _shared() -> Counts:
+    """The counts of this hub: a file beside what it caches."""
+    global _counts
+    path = Path(settings.HOME) / "cache" / "rates"
+    if _counts is None or _counts.path != path:
+        with _opening:
+            if _counts is None or _counts.path != path:
+                if _counts is not None:
+                    _counts.close()
+                _counts = Counts(path)
+    return _counts
 
 
 def forget() -> None:
-    """What this process counted; for tests."""
-    _own.clear()
+    """What was counted; for tests."""
+    _shared().clear()

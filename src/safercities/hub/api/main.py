@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,6 +19,7 @@ from safercities.hub.api import estimates, shelf, told, webhooks
 from safercities.hub.api.document import completed
 from safercities.hub.api.guard import guarded, problem_of
 from safercities.hub.api.problems import ApiProblem, Wrong
+from safercities.hub.api.reading import bytes_answer
 
 _ABOUT = """Published figures of observatories of urban safety, as they were published: nothing is recalculated.
 Reading what is public needs no token. Problems are told as RFC 9457 says, with a `code` that stays the same.
@@ -37,11 +39,12 @@ class Api(NinjaAPI):
 
     @property
     def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:
-        """Addresses; also of what there is not: that is told as a problem too."""
+        """Addresses, each guarded; also of what there is not: that is told as a problem too."""
         found, app, namespace = super().urls
         for pattern in found:
             if isinstance(pattern, URLPattern):
-                pattern.callback = _with_head(pattern.callback)
+                view = _document if pattern.name == "openapi-json" else pattern.callback
+                pattern.callback = guarded(_with_head(view))
         return [*found, re_path("", _nothing)], app, namespace
 
     def get_openapi_schema(self, *args: Any, **kwargs: Any) -> OpenAPISchema:
@@ -59,7 +62,7 @@ def _with_head(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
         if head:
             request.method = "HEAD"  # servers leave out the body
         if response.status_code == 405:
-            return ApiProblem("method-not-allowed", headers={"Allow": response.headers["Allow"]}).response()
+            raise ApiProblem("method-not-allowed", headers={"Allow": response.headers["Allow"]})
         return response
 
     return answered
@@ -70,6 +73,18 @@ def _with_head(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
 def _nothing(request: HttpRequest) -> HttpResponseBase:
     """There is nothing at this address."""
     raise Http404
+
+
+def _document(request: HttpRequest) -> HttpResponseBase:
+    """The document of the API; made once, since that takes long."""
+    if request.method != "GET":
+        raise ApiProblem("method-not-allowed", headers={"Allow": "GET, HEAD"})
+    return bytes_answer(request, _written(), public=True)
+
+
+@cache
+def _written() -> bytes:
+    return json.dumps(api.get_openapi_schema(), ensure_ascii=False).encode()
 
 
 def _invalid(error: ValidationError) -> ApiProblem:
@@ -85,6 +100,5 @@ def _name(loc: tuple[Any, ...]) -> str:
 
 
 api = Api(title="safercities", version="1", docs_url=None, description=_ABOUT)
-api.add_decorator(guarded, mode="view")
 for _part in (told, estimates, shelf, webhooks):
     api.add_router("", _part.router)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
-TIMEOUT = 10.0
+#: Seconds without a word, and in all: who answers letter by letter must not hold up whoever waits for the worker.
+TIMEOUT, WHOLE = 10.0, 30.0
 _MOST_BACK = 65_536
 #: IPv6 addresses that lead to an IPv4 one: NAT64, 6to4, Teredo, IPv4-compatible.
 _CARRYING = tuple(IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96"))
@@ -64,9 +67,20 @@ class _Pinned(http.client.HTTPSConnection):
         super().__init__(host, port, timeout=TIMEOUT, context=context)
         self._address, self._own_context = address, context
 
+        self._tls: ssl.SSLSocket | None = None
+
     def connect(self) -> None:
         plain = socket.create_connection((self._address, self.port), timeout=TIMEOUT)
-        self.sock = self._own_context.wrap_socket(plain, server_hostname=self.host)
+        name = self.host
+        self._tls = self._own_context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False)
+        self.sock = self._tls
+        self._tls.do_handshake()
+
+    def cut(self) -> None:
+        """End it, whatever is waited for; from another thread."""
+        if self._tls is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self._tls, socket.SHUT_RDWR)
 
 
 def tls() -> ssl.SSLContext:
@@ -92,14 +106,18 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
     address = resolve(parts.hostname, port)
     connection = _Pinned(parts.hostname, port, address, tls())
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    patience = threading.Timer(WHOLE, connection.cut)
+    patience.daemon = True
+    patience.start()
     try:
         connection.request("POST", path, body, dict(headers))
         answer = connection.getresponse()
         answer.read(_MOST_BACK)
         return answer.status
-    except ssl.SSLError:
+    except ssl.SSLCertVerificationError:
         raise RefusedError("its certificate does not hold") from None
     except (OSError, http.client.HTTPException, ValueError):
         raise RefusedError("it does not answer") from None
     finally:
+        patience.cancel()
         connection.close()

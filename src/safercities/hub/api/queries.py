@@ -136,7 +136,7 @@ def _order(given: QueryDict) -> tuple[str, ...]:
 
 
 def _columns(given: QueryDict, figures: Figures) -> tuple[str, ...] | None:
-    names = tuple(given.getlist("columns"))
+    names = tuple(dict.fromkeys(name for text in given.getlist("columns") for name in text.split(",")))
     for name in names:
         if name not in figures.columns:
             raise wrong("columns", f"choose among: {', '.join(figures.columns)}")

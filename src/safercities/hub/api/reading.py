@@ -121,8 +121,12 @@ def answer(
 
 
 def json_answer(request: HttpRequest, said: Any, *, public: bool) -> HttpResponseBase:
-    """A small answer: its mark is that of its own bytes."""
-    body = json.dumps(said, ensure_ascii=False, default=str).encode()
+    """A small answer."""
+    return bytes_answer(request, json.dumps(said, ensure_ascii=False, default=str).encode(), public=public)
+
+
+def bytes_answer(request: HttpRequest, body: bytes, *, public: bool) -> HttpResponseBase:
+    """An answer of JSON that is written already: its mark is that of its own bytes."""
     mark = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     return answer(request, mark, lambda: HttpResponse(body, content_type=JSON), public=public)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +18,6 @@ from django.utils import timezone
 
 from safercities.files import locked, replace_folder
 from safercities.hub.api.problems import ApiProblem, refused, wrong
-from safercities.hub.jobs.announce import announce
 from safercities.hub.jobs.queue import start
 from safercities.hub.models import Event, Job, Observatory, Release, Token
 from safercities.hub.models.tokens import Pin
@@ -85,7 +85,7 @@ def _quarantine() -> Iterator[Path]:
 def _staged(request: HttpRequest, folder: Path) -> Path:
     """A folder with the files of the release, under the names that a release has and no other."""
     length = request.headers.get("Content-Length", "")
-    if not length.isdecimal() or int(length) == 0:
+    if not re.fullmatch(r"[0-9]{1,18}", length) or int(length) == 0:
         raise ApiProblem("bad-length")
     if int(length) > min(MAX_ZIP, settings.UPLOAD_MAX_BYTES):
         raise ApiProblem("too-large", f"no more than {min(MAX_ZIP, settings.UPLOAD_MAX_BYTES):,} bytes")
@@ -158,9 +158,18 @@ def _shelve(observatory: Observatory, token: Token, staged: Path, verified: Veri
         chain = read_chain(releases, identity=pinned)
         created = not _is_here(chain, verified)
         if created:
+            _check_place(observatory, chain, verified)
             follow(chain, verified, releases)
             _store(staged, _place(releases, verified))
-    return _remembered(observatory, token, verified, created)
+        return _remembered(observatory, token, verified, created)
+
+
+def _check_place(observatory: Observatory, chain: list[Verified], verified: Verified) -> None:
+    """Refuse a release of another place: who signs for several must not have their numbers mixed up."""
+    place = chain[-1].manifest.observatory.place if chain else observatory.place_id
+    found = verified.manifest.observatory.place
+    if found != place:
+        raise ApiProblem("release-refused", f"it is of the place {found}; here are releases of {place}")
 
 
 def _is_here(chain: list[Verified], verified: Verified) -> bool:
@@ -189,38 +198,42 @@ def _store(staged: Path, target: Path) -> None:
 
 
 def _remembered(observatory: Observatory, token: Token, verified: Verified, created: bool) -> dict[str, Any]:
-    """Write it down, and have it shown. Also where it was here already: what was killed in between goes on here."""
+    """Write it down, and have it shown and then announced, by a job.
+
+    Also where it was here already: what was killed in between goes on here.
+    """
     known = Release.objects.filter(observatory=observatory, identity=verified.id).exists()
     job = None
-    if not known:
+    if created or not known:  # a job that ran just now may have seen the files, and know it
         with transaction.atomic():
-            announce(observatory, _write_down(observatory, token, verified))
+            _write_down(observatory, token, verified)
             job = start_job(observatory, token)
     return {"number": verified.number, "identity": verified.id, "created": created, "job": job}
 
 
-def _write_down(observatory: Observatory, token: Token, verified: Verified) -> Release:
+def _write_down(observatory: Observatory, token: Token, verified: Verified) -> None:
     said = verified.manifest
     where = _stored(observatory.releases, verified)
-    release = Release.objects.create(
+    Release.objects.update_or_create(
         observatory=observatory,
         number=verified.number,
-        identity=verified.id,
-        period=said.period,
-        published=said.published,
-        supersedes=said.supersedes,
-        reason=said.reason or "",
-        folder=str(where),
-        received=timezone.now(),
+        defaults={
+            "identity": verified.id,
+            "period": said.period,
+            "published": said.published,
+            "supersedes": said.supersedes,
+            "reason": said.reason or "",
+            "folder": str(where),
+            "received": timezone.now(),
+        },
     )
     Event.record(
         "release.received",
         actor=token.user,
         observatory=observatory,
-        object=str(verified.number),
-        detail={"identity": verified.id, "token": token.prefix},
+        object=verified.id,
+        detail={"number": verified.number, "token": token.prefix},
     )
-    return release
 
 
 def _stored(releases: Path, verified: Verified) -> Path:

@@ -61,8 +61,14 @@ class ChoicesQuery(Filters):
 class EstimatesQuery(Filters):
     """Filters, and how the rows are given."""
 
-    order: list[OrderBy] = _many("Columns to order by; with `-`, falling. Needs an indicator; not with a cursor.")
-    columns: list[Text] = _many("Columns of the answer; default: all.")
+    order: list[OrderBy] = _many(
+        "Columns to order by; with `-`, falling. Needs an indicator; not with a cursor, and JSON has no page after. "
+        f"Of more than {MOST_ROWS:,} rows, give a limit."
+    )
+    columns: list[Text] = _many(
+        "Columns of the answer, as `place,period,value`; also several times. Default: all. With fewer, answers are "
+        "smaller and come sooner. SDMX-CSV has all of its own."
+    )
     limit: int | None = Field(
         default=None,
         ge=1,
@@ -137,8 +143,8 @@ class Observatory(Schema):
     synthetic: bool | None = Field(description="Whether the data were made up; null before the first release.")
     languages: list[str]
     version: str | None = Field(description="Of the figures; null before the first release.")
-    rows: int
-    releases: int
+    rows: int | None = Field(description="Null while the figures are made anew.")
+    releases: int | None = Field(description="Null while the figures are made anew.")
 
 
 class Observatories(Schema):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
 from django.http import QueryDict
@@ -27,8 +28,11 @@ _FILTERS = {
 TIME = "TIME_PERIOD"
 ALL = "AllDimensions"
 _DETAILS = ("full", "dataonly", "serieskeysonly", "nodata")
-_NOT_OFFERED = ("updatedAfter", "firstNObservations", "lastNObservations", "includeHistory")
-_KNOWN = {"startPeriod", "endPeriod", "dimensionAtObservation", "detail", "format", *_NOT_OFFERED}
+_NOT_OFFERED = ("updatedAfter", "includeHistory")
+_KNOWN = {
+    *("startPeriod", "endPeriod", "dimensionAtObservation", "detail", "format"),
+    *("firstNObservations", "lastNObservations", *_NOT_OFFERED),
+}
 _LONGEST_KEY = 20_000
 _MOST_CODES = 5_000
 
@@ -43,11 +47,20 @@ class Asked:
         None: nothing can fit.
     at_observation
         Id of the dimension that observations of a series differ in; `ALL`: no series.
+    first, last
+        So many observations of each series over time, from its beginning and from its end; None: all.
     """
 
     query: Query | None
     at_observation: str
     detail: str
+    first: int | None = None
+    last: int | None = None
+
+    @property
+    def some(self) -> bool:
+        """Whether only some observations of each series are wanted."""
+        return self.first is not None or self.last is not None
 
 
 def dimensions(figures: Figures) -> tuple[Component, ...]:
@@ -66,7 +79,9 @@ def read_asked(figures: Figures, key: str, given: QueryDict) -> Asked:
     for name in given:
         if name not in _KNOWN:
             raise wrong(name[:60], "there is no such parameter")
-        if name in _NOT_OFFERED:
+        if len(given.getlist(name)) > 1:
+            raise wrong(name, "give it once")
+        if name in _NOT_OFFERED and (name, given[name]) != ("includeHistory", "false"):
             raise ApiProblem("not-implemented", f"{name} is not offered")
     detail = given.get("detail", "full")
     if detail not in _DETAILS:
@@ -75,7 +90,17 @@ def read_asked(figures: Figures, key: str, given: QueryDict) -> Asked:
     ids = [one.id for one in dimensions(figures)]
     if at not in (TIME, ALL, *ids):
         raise wrong("dimensionAtObservation", f"choose among: {', '.join((TIME, ALL, *ids))}")
-    return Asked(_query(figures, key, given), at, detail)
+    first, last = _most(given, "firstNObservations"), _most(given, "lastNObservations")
+    return Asked(_query(figures, key, given), at, detail, first, last)
+
+
+def _most(given: QueryDict, name: str) -> int | None:
+    text = given.get(name)
+    if text is None:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise wrong(name, "give a whole number from 1 on")
+    return int(text)
 
 
 def _query(figures: Figures, key: str, given: QueryDict) -> Query | None:
@@ -105,13 +130,13 @@ def _key(dims: Sequence[Component], key: str) -> dict[str, list[str]]:
     """Dimension → codes that the key names; without those that may be anything."""
     if len(key) > _LONGEST_KEY:
         raise ApiProblem("too-large", "the key is too long")
-    if key in ("", "all", "ALL"):
+    if key.lower() in ("", "all", "*"):
         return {}
     parts = key.split(".")
     if len(parts) != len(dims):
         raise wrong("key", f"it has {len(parts)} parts, the data structure has {len(dims)} dimensions")
     found = {one.id: [code for code in part.split("+") if code] for one, part in zip(dims, parts, strict=True)}
-    return {name: codes for name, codes in found.items() if codes}
+    return {name: codes for name, codes in found.items() if codes and "*" not in codes}
 
 
 def _texts(one: Component, codes: Sequence[str]) -> list[str | None]:
@@ -143,16 +168,32 @@ def _within(period: str, frequencies: Sequence[str] | None, start: Period | None
 
 
 _DATE_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T.*")
-#: SDMX writes reporting years as `2019-A1`; half years are not ours.
-_REPORTING_YEAR = re.compile(r"([0-9]{4})-A1")
+#: Reporting periods that SDMX writes in its own way: years, half years, terms of four months, months; and days.
+_REPORTING = re.compile(r"([0-9]{4})-(?:A1|S[12]|T[1-3]|M(?:0[1-9]|1[0-2]))")
+_MONTHS = {"A": 12, "S": 6, "T": 4, "M": 1}
+_REPORTING_DAY = re.compile(r"([0-9]{4})-D([0-9]{3})")
 
 
 def _bound(given: QueryDict, name: str) -> Period | None:
     text = given.get(name)
     if text is None:
         return None
-    text = _DATE_TIME.sub(r"\1", _REPORTING_YEAR.sub(r"\1", text))
     try:
-        return Period.parse(text[:40])
-    except SafercitiesError:
+        return _reported(text) or Period.parse(_DATE_TIME.sub(r"\1", text)[:40])
+    except (SafercitiesError, ValueError, OverflowError):
         raise wrong(name, "give a period, as 2019, 2019-Q1, 2019-03 or 2019-03-15") from None
+
+
+def _reported(text: str) -> Period | None:
+    """A reporting period of a year that begins on the first of January; None where it is written otherwise."""
+    if match := _REPORTING.fullmatch(text):
+        months = _MONTHS[text[5]]
+        last = int(text[6:]) * months
+        first = Period.parse(f"{match[1]}-{last - months + 1:02}")
+        return Period(first.start, Period.parse(f"{match[1]}-{last:02}").end)
+    if match := _REPORTING_DAY.fullmatch(text):
+        day = date(int(match[1]), 1, 1) + timedelta(days=int(match[2]) - 1)
+        if day.year != int(match[1]):
+            raise ValueError(text)
+        return Period(day, day)
+    return None

@@ -6,6 +6,9 @@ import threading
 import xml.etree.ElementTree as ET  # to write
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
+from dataclasses import dataclass
+
+from django.http import QueryDict
 
 from safercities.hub.api.problems import ApiProblem, wrong
 from safercities.hub.figures import Figures
@@ -28,81 +31,151 @@ _CHILDREN = {
     "codelist": (),
     "conceptscheme": (),
 }
-REFERENCES = ("none", "parents", "parentsandsiblings", "children", "descendants", "all", *KINDS)
+#: Other kinds of artefacts of SDMX 2.1. Who asks for one learns that it is not offered.
+OTHERS = (
+    *("agencyscheme", "allowedconstraint", "actualconstraint", "attachmentconstraint", "availableconstraint"),
+    *("categorisation", "categoryscheme", "contentconstraint", "customtypescheme", "dataconsumerscheme"),
+    *("dataproviderscheme", "hierarchicalcodelist", "metadataflow", "metadatastructure", "namepersonalisationscheme"),
+    *("organisationscheme", "organisationunitscheme", "process", "provisionagreement", "reportingtaxonomy"),
+    *("rulesetscheme", "structureset", "transformationscheme", "userdefinedoperatorscheme", "vtlmappingscheme"),
+)
+REFERENCES = (
+    *("none", "parents", "parentsandsiblings", "ancestors", "children", "descendants", "all"),
+    *KINDS,
+    *OTHERS,  # there are none to tell
+)
 DETAILS = ("full", "allstubs", "referencestubs", "allcompletestubs", "referencecompletestubs", "referencepartial")
 _S, _C, _M = (f"{{{SPACES[name]}}}" for name in ("str", "com", "mes"))
+_ITEMS = (f"{_S}Code", f"{_S}Concept")
+_NAMES = (f"{_C}Name", f"{_C}Description", f"{_C}Annotations")
+_EVERY = ("all", "*")
 _lock = threading.Lock()
 _made: dict[str, ET.Element] = {}
 _KEPT = 20
 
 
-def told(figures: Figures, *, resource: str, id: str, references: str, detail: str, version: str) -> bytes:
-    """The message.
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of the structures.
+
+    Parameters
+    ----------
+    kinds
+        Some of `KINDS`.
+    ids
+        Of the artefacts; `all` among them: any.
+    items
+        Codes or concepts that are wanted; none: all.
+    references, detail
+        What else is told, and how much; see `REFERENCES` and `DETAILS`.
+    version
+        Of SDMX-ML: 2.1 or 3.0.
+    """
+
+    kinds: frozenset[str]
+    ids: frozenset[str]
+    items: frozenset[str]
+    references: str
+    detail: str
+    version: str
+
+    def names(self, id: str) -> bool:
+        """Whether an artefact is asked for."""
+        return id in self.ids or any(one in self.ids for one in _EVERY)
+
+
+def read_asked(resource: str, id: str, item: str, given: QueryDict, version: str) -> Asked:
+    """What an address asks for.
 
     Parameters
     ----------
     resource
         One of `KINDS`, or `structure`: all of them.
-    id
-        Of the artefact, or `all`.
-    references
-        What else is told; see `REFERENCES`.
-    version
-        Of SDMX-ML: 2.1 or 3.0.
 
     Raises
     ------
     ApiProblem
-        If there is no such artefact, or a word is unknown.
+        If a word is unknown.
     """
+    for name in given:
+        if name not in ("references", "detail", "format"):
+            raise wrong(name[:60], "there is no such parameter")
+    references, detail = given.get("references", "none"), given.get("detail", "full")
     if references not in REFERENCES:
         raise wrong("references", f"choose among: {', '.join(REFERENCES)}")
     if detail not in DETAILS:
         raise wrong("detail", f"choose among: {', '.join(DETAILS)}")
-    root = deepcopy(_whole(figures))
-    asked = set(KINDS) if resource == "structure" else {resource}
-    more = _referenced(asked, references)
+    kinds = frozenset(KINDS) if resource == "structure" else frozenset({resource})
+    ids, items = (frozenset(text.split("+")) - {""} for text in (id, item))
+    return Asked(kinds, ids, frozenset() if items & {*_EVERY} else items, references, detail, version)
+
+
+def told(figures: Figures, asked: Asked) -> bytes:
+    """The message.
+
+    Raises
+    ------
+    ApiProblem
+        If there is no such artefact.
+    """
+    whole = _whole(figures)
+    more = _referenced(asked.kinds, asked.references)
+    root = ET.Element(whole.tag, whole.attrib)
+    root.append(deepcopy(whole[0]))  # the header
+    structures = ET.SubElement(root, f"{_M}Structures")
     found = 0
-    structures = root.find(f"{_M}Structures")
-    assert structures is not None  # noqa: S101  # written just now
     for kind, holder in KINDS.items():
-        group = structures.find(f"{_S}{holder}")
-        if group is None:
-            continue
-        for one in list(group):
-            right = kind in asked and id in ("all", "*", one.get("id"))
-            found += right
-            if not right and kind not in more:
-                group.remove(one)
-            elif detail.startswith("all") or (detail.endswith("stubs") and not right):
-                _to_stub(one)
-        if not len(group):
-            structures.remove(group)
+        group = ET.Element(f"{_S}{holder}")
+        for one in whole.iterfind(f"{_M}Structures/{_S}{holder}/*"):
+            right = kind in asked.kinds and asked.names(one.get("id", ""))
+            made = _told(one, asked, right) if right or kind in more else None
+            found += right and made is not None
+            if made is not None:
+                group.append(made)
+        if len(group):
+            structures.append(group)
     if not found:
         raise ApiProblem("not-found")
-    return as_bytes(root) if version == "3.0" else _as_21(root)
+    return as_bytes(root) if asked.version == "3.0" else _as_21(root)
+
+
+def _told(one: ET.Element, asked: Asked, right: bool) -> ET.Element | None:
+    """A copy of an artefact, as much of it as is wanted; None where it has none of the items that were asked for."""
+    if asked.detail.startswith("all") or (asked.detail.endswith("stubs") and not right):
+        return _stub(one)
+    if not right or not asked.items:
+        return deepcopy(one)
+    made = ET.Element(one.tag, one.attrib | {"isPartial": "true"})
+    parts = [part for part in one if part.tag not in _ITEMS or part.get("id") in asked.items]
+    made.extend(deepcopy(parts))
+    return made if any(part.tag in _ITEMS for part in parts) else None
 
 
 def _referenced(asked: Iterable[str], references: str) -> set[str]:
     """Kinds that are told beside what was asked for."""
-    if references in KINDS:
+    if references in KINDS or references in OTHERS:
         return {references}
     parents = {kind for kind, under in _CHILDREN.items() if set(under) & set(asked)}
     children = {one for kind in asked for one in _CHILDREN[kind]}
     if references == "parentsandsiblings":
         return parents | {one for kind in parents for one in _CHILDREN[kind]}
     below = children | {one for kind in children for one in _CHILDREN[kind]}
-    return {"none": set(), "parents": parents, "children": children, "descendants": below, "all": set(KINDS)}[
-        references
-    ]
+    above = parents | {kind for kind, under in _CHILDREN.items() if set(under) & parents}
+    return {
+        "none": set(),
+        "parents": parents,
+        "ancestors": above,
+        "children": children,
+        "descendants": below,
+        "all": set(KINDS),
+    }[references]
 
 
-def _to_stub(one: ET.Element) -> None:
+def _stub(one: ET.Element) -> ET.Element:
     """The artefact's name only; where the whole is, is where it was asked for."""
-    for part in list(one):
-        if part.tag not in (f"{_C}Name", f"{_C}Description", f"{_C}Annotations"):
-            one.remove(part)
-    one.set("isExternalReference", "true")
+    made = ET.Element(one.tag, one.attrib | {"isExternalReference": "true"})
+    made.extend(deepcopy(part) for part in one if part.tag in _NAMES)
+    return made
 
 
 def _whole(figures: Figures) -> ET.Element:

@@ -18,8 +18,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="data",
     ),
     re_path(
-        rf"{_ONE}(?P<resource>{_KINDS})(?:/(?P<agency>{_PART}))?(?:/(?P<id>{_PART}))?(?:/(?P<version>{_PART}))?/?$",
+        rf"{_ONE}(?P<resource>{_KINDS})"
+        rf"(?:/(?P<agency>{_PART}))?(?:/(?P<id>{_PART}))?(?:/(?P<version>{_PART}))?(?:/(?P<item>{_PART}))?/?$",
         sdmx_views.structures,
         name="structures",
     ),
+    re_path(_ONE, sdmx_views.nothing),
 ]

@@ -11,11 +11,12 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, time
 
+import numpy as np
 import pyarrow as pa
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from safercities.hub.api import sdmx_told, sdmx_xml
+from safercities.hub.api import sdmx_errors, sdmx_told, sdmx_xml
 from safercities.hub.api.guard import guarded
 from safercities.hub.api.negotiate import choose
 from safercities.hub.api.problems import ApiProblem
@@ -35,26 +36,29 @@ DATA = {
     "csv-1.0": "application/vnd.sdmx.data+csv; version=1.0.0",
     "xml": "application/xml",
     "text": "text/csv",
+    "text-xml": "text/xml",
 }
 STRUCTURE = {
     "xml-2.1": "application/vnd.sdmx.structure+xml; version=2.1",
     "xml-3.0": "application/vnd.sdmx.structure+xml; version=3.0.0",
     "xml": "application/xml",
+    "text-xml": "text/xml",
 }
 #: Rows that can be put into series at once; longer answers have to be flat, or tables.
 MOST_IN_SERIES = 500_000
-_LATEST = ("latest", "all", "*", "+", FORMAT)
+#: Ways to ask for the version that there is.
+_VERSIONS = ("latest", "all", "*", "+", "~", FORMAT.rpartition(".")[0], FORMAT)
 
 
 def _safe(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    @guarded
     def read(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponseBase:
         if request.method not in ("GET", "HEAD"):
             raise ApiProblem("method-not-allowed", headers={"Allow": "GET, HEAD"})
         return view(request, *args, **kwargs)
 
-    read.csrf_exempt = True  # type: ignore[attr-defined]  # it only reads
-    return read
+    answered = guarded(read, sdmx_errors.told)
+    answered.csrf_exempt = True  # type: ignore[attr-defined]  # it only reads
+    return answered
 
 
 def _observatory(request: HttpRequest, slug: str | None, agency: str) -> Observatory:
@@ -68,8 +72,8 @@ def _observatory(request: HttpRequest, slug: str | None, agency: str) -> Observa
         If there are several.
     """
     found = [readable(request, slug)] if slug is not None else all_readable(request)
-    if agency not in ("all", "*", ""):
-        found = [one for one in found if _agency(one) == agency]
+    if agency.lower() not in ("all", "*", ""):
+        found = [one for one in found if _agency(one) in agency.split("+")]
     if not found:
         raise Http404
     if len(found) > 1:
@@ -94,9 +98,9 @@ def data(
 ) -> HttpResponseBase:
     """`/data/{flow}/{key}/{provider}`; the flow is `ESTIMATES`, or `agency,ESTIMATES,version`."""
     agency, id, version = _flow(flow)
-    if id != FLOW or version not in _LATEST:
+    if id != FLOW or version.lower() not in _VERSIONS:
         raise Http404
-    if agency == "all" and provider not in ("all", "", "*"):
+    if agency.lower() == "all" and provider.lower() not in ("all", "", "*"):
         agency = provider.split(",")[0]
     observatory = _observatory(request, slug, agency)
     figures = figures_of(observatory)
@@ -133,7 +137,7 @@ def _message(figures: Figures, asked: Asked, format: str) -> Iterable[bytes]:
     keys_only = asked.detail in ("serieskeysonly", "nodata")
     shape = sdmx_xml.Shape(
         version="3.0" if format == "xml-3.0" else "2.1",
-        generic=format in ("generic", "xml"),
+        generic=format in ("generic", "xml", "text-xml"),
         columns=components(figures.dimensions),
         at=TIME if keys_only and asked.at_observation == ALL else asked.at_observation,
         attributes=asked.detail == "full",
@@ -143,11 +147,9 @@ def _message(figures: Figures, asked: Asked, format: str) -> Iterable[bytes]:
         prepared=datetime.combine(newest, time(), UTC),
     )
     columns = list(dict.fromkeys(one.column or "period" for one in shape.told))
-    if not shape.key:
-        return sdmx_xml.write(shape, _batches(figures, asked, columns))
-    if figures.count(_query(asked)) > MOST_IN_SERIES:
-        raise ApiProblem("too-large", f"ask for CSV or dimensionAtObservation={ALL}, or choose more narrowly")
-    return sdmx_xml.write(shape, [_in_series(figures, asked, shape, columns)])
+    if not shape.key and not asked.some:
+        return sdmx_xml.write(shape, figures.batches(_query(asked), columns=columns))
+    return sdmx_xml.write(shape, [_in_series(figures, asked, columns, shape.at)])
 
 
 def _query(asked: Asked) -> Query:
@@ -155,20 +157,46 @@ def _query(asked: Asked) -> Query:
     return asked.query
 
 
-def _batches(figures: Figures, asked: Asked, columns: list[str]) -> Iterator[pa.Table]:
-    return figures.batches(_query(asked), columns=columns)
+def _in_series(figures: Figures, asked: Asked, columns: list[str], at: str = ALL) -> pa.Table:
+    """All rows, series by series, in which they differ by the dimension `at`.
 
-
-def _in_series(figures: Figures, asked: Asked, shape: sdmx_xml.Shape, columns: list[str]) -> pa.Table:
-    """All rows, series by series."""
+    Raises
+    ------
+    ApiProblem
+        If they are too many to be put in order at once.
+    """
+    if figures.count(_query(asked)) > MOST_IN_SERIES:
+        raise ApiProblem("too-large", "ask for less, or for CSV or dimensionAtObservation=AllDimensions without series")
     found = figures.rows(_query(asked), columns=columns)
-    own = {one.id: one.column or "period" for one in shape.columns}
-    keys = list(dict.fromkeys([*(own[name] for name in shape.key if name != "FREQ"), own[shape.at]]))
-    if "FREQ" in shape.key:  # the same key, another frequency: periods of one kind have to stand together
-        kinds = pa.array(written(found, shape.columns[0]))
-        found = found.append_column("_freq", kinds)
-        keys.insert(len(keys) - 1, "_freq")
-    return found.sort_by([(name, "ascending") for name in keys]).select(columns)
+    # FREQ repeats the period: the same key with another frequency is another series
+    freq = components([])[0]
+    found = found.append_column(_FREQ, pa.array(written(found, freq), pa.string()))
+    own = {one.id: one.column or _FREQ for one in components(figures.dimensions) if one.role == "dimension"}
+    key = [name for id, name in own.items() if id != TIME]
+    if asked.some:
+        found = _some(found.sort_by([(name, "ascending") for name in (*key, own[TIME])]), key, asked)
+    last = own[TIME if at == ALL else at]
+    order = [*(name for name in own.values() if name != last), last]
+    return found.sort_by([(name, "ascending") for name in order]).select(columns)
+
+
+_FREQ = "_freq"
+
+
+def _some(found: pa.Table, key: list[str], asked: Asked) -> pa.Table:
+    """The first and last rows of each series; rows are in the order of series and time."""
+    if not found.num_rows:
+        return found
+    differs = np.zeros(found.num_rows, dtype=bool)
+    differs[0] = True
+    for name in key:
+        codes = found.column(name).combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
+        differs[1:] |= codes[1:] != codes[:-1]
+    starts = np.flatnonzero(differs)
+    sizes = np.diff(np.append(starts, found.num_rows))
+    before = np.arange(found.num_rows) - np.repeat(starts, sizes)
+    after = np.repeat(sizes, sizes) - 1 - before
+    return found.filter(pa.array((before < (asked.first or 0)) | (after < (asked.last or 0))))
 
 
 def _table(figures: Figures, asked: Asked, format: str) -> Iterator[bytes]:
@@ -181,7 +209,8 @@ def _table(figures: Figures, asked: Asked, format: str) -> Iterator[bytes]:
     first = {"csv-1.0": ("DATAFLOW",)}.get(format, ("STRUCTURE", "STRUCTURE_ID", "ACTION"))
     before = (flow,) if format == "csv-1.0" else ("dataflow", flow, "I")
     names = list(dict.fromkeys(one.column or "period" for one in columns))
-    parts = figures.batches(_query(asked), columns=names)
+    some = asked.some  # what is wrong has to be said before the first piece
+    parts = [_in_series(figures, asked, names)] if some else figures.batches(_query(asked), columns=names)
 
     def pieces() -> Iterator[bytes]:
         yield _lines([[*first, *(one.id for one in columns)]])
@@ -207,24 +236,33 @@ def structures(
     agency: str = "all",
     id: str = "all",
     version: str = "latest",
+    item: str = "all",
     slug: str | None = None,
 ) -> HttpResponseBase:
-    """`/{dataflow|datastructure|codelist|conceptscheme|structure}/{agency}/{id}/{version}`."""
-    for name in request.GET:
-        if name not in ("references", "detail", "format"):
-            raise ApiProblem("invalid-parameter", f"{name[:60]}: there is no such parameter")
-    if version not in _LATEST:
+    """`/{dataflow|datastructure|codelist|conceptscheme|structure}/{agency}/{id}/{version}/{item}`."""
+    format = choose(STRUCTURE, request.headers.get("Accept", ""), request.GET.get("format"))
+    sdmx_version = "3.0" if format == "xml-3.0" else "2.1"
+    asked = sdmx_told.read_asked(resource, _all(id), _all(item), request.GET, sdmx_version)
+    if not any(one.lower() in _VERSIONS for one in version.split("+")) and version != "+":
         raise Http404
     observatory = _observatory(request, slug, agency)
     figures = figures_of(observatory)
-    format = choose(STRUCTURE, request.headers.get("Accept", ""), request.GET.get("format"))
-    body = sdmx_told.told(
-        figures,
-        resource=resource,
-        id=id,
-        references=request.GET.get("references", "none"),
-        detail=request.GET.get("detail", "full"),
-        version="3.0" if format == "xml-3.0" else "2.1",
-    )
-    mark = etag(request, figures.version, format)
-    return answer(request, mark, lambda: HttpResponse(body, content_type=STRUCTURE[format]), public=observatory.public)
+
+    def make() -> HttpResponse:
+        return HttpResponse(sdmx_told.told(figures, asked), content_type=STRUCTURE[format])
+
+    return answer(request, etag(request, figures.version, format), make, public=observatory.public)
+
+
+def _all(text: str) -> str:
+    """`ALL` is another way to write `all`."""
+    return "all" if text.lower() == "all" else text
+
+
+@_safe
+def nothing(request: HttpRequest, slug: str | None = None) -> HttpResponseBase:
+    """What SDMX knows and is not offered here; and what nobody knows."""
+    part = request.path_info.partition("/sdmx/")[2].removeprefix(f"o/{slug}/" if slug else "").partition("/")[0]
+    if part in (*sdmx_told.OTHERS, "metadata", "schema", "registration", "availability"):
+        raise ApiProblem("not-implemented", f"{part} is not offered")
+    raise Http404

@@ -36,10 +36,11 @@ def observatory(request: HttpRequest, slug: schemas.Slug) -> HttpResponseBase:
 
 
 def _observatory(one: Observatory) -> dict[str, Any]:
+    """What is told of it; of what is published, as long as its figures are made anew, null: that is not none."""
     try:
-        figures = published.figures(one)
-    except SafercitiesError:  # they are being made anew: the rest can be told
-        figures = None
+        figures, nothing = published.figures(one), 0
+    except SafercitiesError:
+        figures, nothing = None, None
     about = figures.about if figures else None
     return {
         "slug": one.slug,
@@ -49,8 +50,8 @@ def _observatory(one: Observatory) -> dict[str, Any]:
         "synthetic": about.synthetic if about else None,
         "languages": list(about.languages) if about else [],
         "version": about.version if about else None,
-        "rows": about.rows if about else 0,
-        "releases": len(about.releases) if about else 0,
+        "rows": about.rows if about else nothing,
+        "releases": len(about.releases) if about else nothing,
     }
 
 

@@ -52,31 +52,46 @@ class Combinations:
 
     Parameters
     ----------
-    table
-        Columns of `store.facets`, as positions, and how many rows.
+    columns
+        Those of `store.facets`, as positions, and how many rows; in order.
     """
 
-    def __init__(self, table: pa.Table, texts: Texts) -> None:
-        self._columns = {name: table.column(name).to_numpy() for name in table.column_names}
+    def __init__(self, columns: Mapping[str, NDArray[np.int64]], texts: Texts) -> None:
+        self._columns = dict(columns)
         self._texts = texts
+
+    @classmethod
+    def of(cls, table: pa.Table, texts: Texts) -> Combinations:
+        """Those of a table with these columns."""
+        return cls({name: table.column(name).to_numpy() for name in table.column_names}, texts)
+
+    def __len__(self) -> int:
+        return len(self._columns[ROWS])
+
+    def of_indicator(self, position: int) -> Combinations:
+        """Those of one indicator: all combinations are in the order of indicators."""
+        first, end = np.searchsorted(self._columns["indicator"], [position, position + 1])
+        return Combinations({name: column[first:end] for name, column in self._columns.items()}, self._texts)
+
+    def one(self, wanted: Mapping[str, Sequence[int]], name: str) -> tuple[Choice, ...]:
+        """What can be chosen of one filter or dimension, given what is wanted of the others."""
+        column = FACETS.get(name, name)
+        fits = self._fit({other: at for other, at in wanted.items() if other != column})
+        return self._choices(column, fits)
 
     def choose(self, wanted: Mapping[str, Sequence[int]]) -> Choices:
         """What can be chosen, given what is wanted of each column."""
-        fits = {name: np.isin(self._columns[name], np.array(at, dtype=np.int64)) for name, at in wanted.items()}
+        fits = {name: fitting(self._columns[name], at) for name, at in wanted.items()}
         misses = np.zeros(len(self._columns[ROWS]), dtype=np.int64)  # how many filters a combination does not fit
         for mask in fits.values():
             misses += ~mask
-        facets = {
-            name: self._choices(column, misses, fits.get(column))
-            for name, column in FACETS.items()
-            if column != "place"
-        }
-        dimensions = {name: self._choices(name, misses, fits.get(name)) for name in self._texts.dimensions}
+        others = {name: misses == ~fits[name] if name in fits else misses == 0 for name in self._columns}
+        facets = {name: self._choices(at, others[at]) for name, at in FACETS.items() if at != "place"}
+        dimensions = {name: self._choices(name, others[name]) for name in self._texts.dimensions}
         return Choices(facets, dimensions, int(self._columns[ROWS][misses == 0].sum()))
 
-    def _choices(self, column: str, misses: NDArray[np.int64], own: NDArray[np.bool_] | None) -> tuple[Choice, ...]:
+    def _choices(self, column: str, others: NDArray[np.bool_]) -> tuple[Choice, ...]:
         """Codes of a column where all other filters fit."""
-        others = misses == 0 if own is None else misses == ~own
         at = self._columns[column][others] + 1  # none is at -1
         rows = np.bincount(at, self._columns[ROWS][others])
         shown = np.bincount(at, self._columns[SHOWN][others])
@@ -87,7 +102,17 @@ class Combinations:
 
     def count(self, wanted: Mapping[str, Sequence[int]]) -> int:
         """How many rows fit."""
-        fits = np.ones(len(self._columns[ROWS]), dtype=np.bool_)
+        return int(self._columns[ROWS][self._fit(wanted)].sum())
+
+    def _fit(self, wanted: Mapping[str, Sequence[int]]) -> NDArray[np.bool_]:
+        fits = np.ones(len(self), dtype=np.bool_)
         for name, at in wanted.items():
-            fits &= np.isin(self._columns[name], np.array(at, dtype=np.int64))
-        return int(self._columns[ROWS][fits].sum())
+            fits &= fitting(self._columns[name], at)
+        return fits
+
+
+def fitting(column: NDArray[np.int64], wanted: Sequence[int]) -> NDArray[np.bool_]:
+    """Which positions are among those that are wanted."""
+    if len(wanted) == 1:
+        return np.asarray(column == wanted[0])
+    return np.isin(column, np.array(wanted, dtype=np.int64))

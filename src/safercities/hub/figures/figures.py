@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from safercities.engine.sql import quote
 from safercities.hub.figures import store
 from safercities.hub.figures.about import DimensionInfo, Headline, IndicatorInfo, PlaceInfo, SourceInfo
-from safercities.hub.figures.choices import Choices, Combinations
+from safercities.hub.figures.choices import Choice, Choices, Combinations
 from safercities.hub.figures.current import current
-from safercities.hub.figures.headlines import KINDS, newest_last
+from safercities.hub.figures.headlines import KINDS, kind_of, newest_last
 from safercities.hub.figures.query import Query, condition
-from safercities.hub.figures.reader import Reader
+from safercities.hub.figures.reader import MEMORY, Reader
 from safercities.model.errors import SafercitiesError
-from safercities.model.periods import Period
 
+Kept = TypeVar("Kept")
 #: What a map draws.
 MAP = (
     "place",
@@ -38,12 +40,20 @@ MAP = (
 )
 
 
+#: What says how good a number is, beside whether there is one.
+SUMMARY = ("obs_status", "conf_status", "quality", "verdict", "note")
+
+
 class Figures(Reader):
     """What is published of an observatory, ready to be asked: quick, read-only, from any thread.
 
     Open it with `Figures.open`; parameters are those of `Reader`. Answers are rows as they were published: a withheld
     one (`conf_status` N) is a row without a value, neither zero nor missing.
     """
+
+    def __init__(self, folder: Path, *, memory: str = MEMORY, threads: int = 1) -> None:
+        super().__init__(folder, memory=memory, threads=threads)
+        self._memo: dict[Hashable, Any] = {}
 
     @classmethod
     def open(cls, folder: Path) -> Figures:
@@ -55,6 +65,15 @@ class Figures(Reader):
             If there is no index, or it cannot be read.
         """
         return _opened(cls, folder)
+
+    def memo(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
+        """What pages work out of these figures once, as long as they stay open.
+
+        Only for what does not depend on what was asked: a key for each language is fine, one for each place is not.
+        """
+        if key not in self._memo:
+            self._memo[key] = make()
+        return self._memo[key]  # type: ignore[no-any-return]
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
@@ -93,7 +112,8 @@ class Figures(Reader):
         """
         query = query or Query()
         wanted = self._texts.wanted(query)
-        return self._cache.get(("choices", query), lambda: self._choose(wanted), lambda found: found.size)
+        asked = 100 * sum(map(len, wanted.values()))  # the question is kept too
+        return self._cache.get(("choices", query), lambda: self._choose(wanted), lambda found: found.size + asked)
 
     def _choose(self, wanted: Mapping[str, Sequence[int]]) -> Choices:
         if "place" not in wanted:
@@ -102,15 +122,55 @@ class Figures(Reader):
         counts = f"count(*)::BIGINT AS {store.ROWS}, count(value)::BIGINT AS {store.SHOWN}"
         where = condition({"place": wanted["place"]})
         places = self._from({"place": wanted["place"]})
-        found = self._run(f"SELECT {names}, {counts} FROM {places} WHERE {where} GROUP BY ALL")
-        return Combinations(found, self._texts).choose({name: at for name, at in wanted.items() if name != "place"})
+        found = self._cached(f"SELECT {names}, {counts} FROM {places} WHERE {where} GROUP BY ALL")
+        return Combinations.of(found, self._texts).choose({name: at for name, at in wanted.items() if name != "place"})
 
-    def places_with(self, query: Query) -> list[str]:
+    def codes(self, query: Query, name: str) -> tuple[Choice, ...]:
+        """What can be chosen of one filter or dimension: the same as in `choices`, and quicker where that is all."""
+        wanted = self._texts.wanted(query)
+        if name != "indicators" and (block := self._block(wanted)) is not None:
+            return block.one(wanted, name)
+        if name != "indicators" and "place" not in wanted:
+            return self._listed(wanted).one(wanted, name)
+        found = self.choices(query)
+        return found.facets[name] if name in found.facets else found.dimensions[name]
+
+    def places_with(self, query: Query) -> tuple[str, ...]:
         """Ids of the places that have rows that fit, in order."""
         wanted = self._texts.wanted(query)
         text = f"SELECT DISTINCT place FROM {self._from(wanted)} WHERE {condition(wanted)} ORDER BY place"
-        found = self._cached(text).column(0).to_pylist()
-        return [str(self._texts.text("place", at)) for at in found]
+
+        def named() -> tuple[str, ...]:
+            codes = self.about.texts["place"]
+            return tuple(codes[at] for at in self._run(text).column(0).to_pylist())
+
+        return self._cache.get(("places", text), named, lambda found: 8 * len(found) + len(text))
+
+    def summary(self, query: Query) -> list[tuple[dict[str, Any], int]]:
+        """What rows that fit say of how good they are, and how many say so: without reading them one by one.
+
+        Returns
+        -------
+        list of (dict, int)
+            Columns of `SUMMARY`, and `value`: True where there is one, else None.
+        """
+        wanted = self._texts.wanted(query)
+        names = [name for name in SUMMARY if name not in self.about.constants]
+        if (block := self._block(wanted)) is not None:
+            found = block.rows(wanted)
+            counts = [1] * len(found)
+        else:
+            asked = [*map(quote, names), f"value IS NOT NULL AS {store.SHOWN}", f"count(*) AS {store.ROWS}"]
+            text = f"SELECT {', '.join(asked)} FROM {self._from(wanted)} WHERE {condition(wanted)} GROUP BY ALL"
+            found = self._cached(text)
+            counts = found.column(store.ROWS).to_pylist()
+        shown = (there or None for there in found.column(store.SHOWN).to_pylist())
+        told = Counter[tuple[Any, ...]]()
+        for row, count in zip(
+            zip(*(self._said(found, name) for name in SUMMARY), shown, strict=True), counts, strict=True
+        ):
+            told[row] += count
+        return [(dict(zip((*SUMMARY, "value"), row, strict=True)), count) for row, count in told.items()]
 
     # -- what pages ask ------------------------------------------------------------------------------------------------
 
@@ -182,22 +242,23 @@ class Figures(Reader):
     ) -> dict[str, list[dict[str, Any]]]:
         """Indicator → its headline rows at a place, of several indicators (of all, where none is named) in one go."""
         query = Query(indicators, [place], sources=[] if source is None else [source], total_only=True)
-        found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for row in self.rows(query).to_pylist():
+        return self.newest(self.records(query))
+
+    def newest(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+        """Indicator → its headline rows among these rows of everybody at one place."""
+        found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+        for row in rows:
             found.setdefault((row["indicator"], row["source"]), []).append(row)
-        best: dict[str, list[dict[str, Any]]] = {}
-        for (code, name), rows in found.items():
-            head = next(one for one in self.indicators[code].headlines if one.source == name)
-            best.setdefault(code, []).append(min(rows, key=partial(_preference, head)))
-        for code, rows in best.items():
-            ranks = {one.source: at for at, one in enumerate(self.indicators[code].headlines)}
-            best[code] = [row for _, row in sorted((ranks[row["source"]], row) for row in rows)]
-        return best
+        best: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
+        for (code, name), several in found.items():
+            rank, head = next((at, one) for at, one in enumerate(self.indicators[code].headlines) if one.source == name)
+            best.setdefault(code, []).append((rank, min(several, key=partial(_preference, head))))
+        return {code: [dict(row) for _, row in sorted(each, key=itemgetter(0))] for code, each in best.items()}
 
 
 def _preference(head: Headline, row: Mapping[str, Any]) -> tuple[Any, ...]:
     """How far a row is from the headline's series, and how old: lower is better."""
-    kind = Period.parse(row["period"]).kind
+    kind = kind_of(row["period"])
     end, start = newest_last(row["period"])
     differs = (kind != head.kind, row["unit"] != head.unit, row["method"] != head.method)
     return *differs, -end.toordinal(), -start.toordinal(), row["version"] != head.version, KINDS.index(kind), row["row"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from safercities.hub.figures.about import Headline
@@ -44,7 +45,7 @@ def _each(totals: Sequence[Mapping[str, Any]], units: frozenset[str]) -> Iterato
         several: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
         for row in totals:
             if row["source"] == source:
-                kind = Period.parse(row["period"]).kind
+                kind = kind_of(row["period"])
                 several.setdefault((row["version"], row["unit"], row["method"], kind), []).append(row)
         key = min(several, key=lambda one: _rank(one, several[one], units))
         version, unit, method, kind = key
@@ -53,10 +54,17 @@ def _each(totals: Sequence[Mapping[str, Any]], units: frozenset[str]) -> Iterato
         yield sum(row[SHOWN] for row in several[key]), Headline(source=source, **named)
 
 
+@lru_cache(maxsize=10_000)
 def newest_last(period: str) -> tuple[Any, Any]:
     """Sorts periods by their last day, then by their first."""
     found = Period.parse(period)
     return found.end, found.start
+
+
+@lru_cache(maxsize=10_000)
+def kind_of(period: str) -> str:
+    """Which kind of period it is."""
+    return Period.parse(period).kind
 
 
 def _rank(key: tuple[Any, ...], rows: Sequence[Mapping[str, Any]], units: frozenset[str]) -> tuple[Any, ...]:

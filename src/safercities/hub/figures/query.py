@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -39,6 +39,8 @@ class Query:
         Here None asks for rows without one.
     levels
         Of the places.
+    inside
+        A place: only what is said of it and of places that lie in it, however deep.
     dimensions
         Name → codes. A dimension that is not named, or without codes, may be anything.
     total_only
@@ -69,6 +71,7 @@ class Query:
     sources: Sequence[str] = ()
     versions: Sequence[str] = ()
     levels: Sequence[str] = ()
+    inside: str | None = None
     total_only: bool = False
 
     def __post_init__(self) -> None:
@@ -78,11 +81,14 @@ class Query:
             raise _wrong("dimensions", "it does not say which codes of which dimension")
         dimensions = {name: _codes(name, codes) for name, codes in sorted(self.dimensions.items())}
         object.__setattr__(self, "dimensions", MappingProxyType(dimensions))
+        if self.inside is not None and not isinstance(self.inside, str):
+            raise _wrong("inside", "it is no place")
         if not isinstance(self.total_only, bool):
             raise _wrong("total_only", "it is neither true nor false")
 
     def __hash__(self) -> int:
-        return hash((*(getattr(self, name) for name in FACETS), tuple(self.dimensions.items()), self.total_only))
+        facets = (getattr(self, name) for name in FACETS)
+        return hash((*facets, tuple(self.dimensions.items()), self.inside, self.total_only))
 
 
 def _codes(name: str, given: object, *, null: bool = False) -> Codes:
@@ -107,10 +113,17 @@ class Texts:
     ----------
     texts
         Column → codes in order.
+    within
+        Place → it and all places that lie in it.
     """
 
-    def __init__(self, texts: Mapping[str, Sequence[str]], dimensions: Sequence[str]) -> None:
-        self.texts, self.dimensions = texts, tuple(dimensions)
+    def __init__(
+        self,
+        texts: Mapping[str, Sequence[str]],
+        dimensions: Sequence[str],
+        within: Callable[[str], Collection[str]],
+    ) -> None:
+        self.texts, self.dimensions, self._within = texts, tuple(dimensions), within
         self._at: dict[str, dict[str, int]] = {
             column: {code: at for at, code in enumerate(codes)} for column, codes in texts.items()
         }
@@ -132,7 +145,16 @@ class Texts:
         UsageError
             If it names a dimension that the figures do not have.
         """
-        return dict(self._wanted(query))
+        found = dict(self._wanted(query))
+        if query.inside is not None:
+            inside = self._inside(query.inside)
+            known = set(found.get("place", inside))
+            found["place"] = [at for at in inside if at in known]
+        return found
+
+    def _inside(self, place: str) -> list[int]:
+        known = self._at["place"]
+        return sorted(known[id] for id in self._within(place) if id in known)
 
     def _wanted(self, query: Query) -> Iterator[tuple[str, list[int]]]:
         for name, column in FACETS.items():

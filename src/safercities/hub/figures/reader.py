@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,9 +16,12 @@ from pydantic import ValidationError
 from safercities.engine.sql import quote
 from safercities.hub.figures import store
 from safercities.hub.figures.about import FILE, FORMAT, About
+from safercities.hub.figures.block import MOST_ROWS as MOST_OF_BLOCK
+from safercities.hub.figures.block import Block
 from safercities.hub.figures.cache import Cache
 from safercities.hub.figures.choices import Combinations
 from safercities.hub.figures.query import Query, Texts, condition
+from safercities.hub.figures.tree import Tree
 from safercities.model.errors import SafercitiesError, UsageError, problem
 from safercities.model.estimates import schema
 
@@ -30,7 +33,7 @@ _FEW_PLACES = 50
 #: Rows of the index that are looked through at once in long answers: as many as give about BATCH rows, within bounds.
 BATCH = 50_000
 _STEPS = (50_000, 6_400_000)
-_MEMORY = "512MB"
+MEMORY = "512MB"
 #: Columns of the answers that are called otherwise on disk.
 _STORED = {"release": store.RELEASE, "row": store.ROW}
 
@@ -57,19 +60,21 @@ class Reader:
         If it cannot be read.
     """
 
-    def __init__(self, folder: Path, *, memory: str = _MEMORY, threads: int = 1) -> None:
+    def __init__(self, folder: Path, *, memory: str = MEMORY, threads: int = 1) -> None:
         self.about = _about(folder)
         self.dimensions = tuple(self.about.dimensions)
         self._connection = _connected(folder / store.FILE, memory, threads)
         self._own = threading.local()
-        self._texts = Texts(self.about.texts, self.dimensions)
+        self.tree = Tree(self.about.places)
+        self._texts = Texts(self.about.texts, self.dimensions, self.tree.within)
         self._arrays = {name: pa.array(codes, pa.string()) for name, codes in self.about.texts.items()}
         self._fields = {field.name: field.type for field in schema(self.dimensions)}
         self._fields |= {"release": pa.int32(), "row": pa.int64()}
         self._cache = Cache()
         self._parts = self._run(f"SELECT * FROM {store.PARTS} ORDER BY copy, row_first").to_pylist()
         listed = f"SELECT * FROM {store.COMBINATIONS}"
-        self._combinations = Combinations(self._run(listed), self._texts)
+        self._combinations = Combinations.of(self._run(listed), self._texts)
+        self._of_indicator = [self._combinations.of_indicator(at) for at in range(len(self.about.texts["indicator"]))]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -85,6 +90,7 @@ class Reader:
         order: Sequence[str] = (),
         limit: int | None = None,
         after: int | None = None,
+        skip: int = 0,
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
         """Rows that fit, as they were published.
@@ -97,6 +103,8 @@ class Reader:
             Most rows.
         after
             Rows with a larger number than this only: with a limit, the next page.
+        skip
+            How many of those that fit are passed over, with a limit: a page by its number. Slower, the further it is.
         columns
             Of the answer; default: all of `columns`.
 
@@ -111,23 +119,54 @@ class Reader:
             If a name is unknown, a number is out of bounds, or there are more than `MOST_ROWS` without a limit.
         """
         names = self._named(columns)
+        return self._read(self._found(query, names, order, limit, after, skip), names)
+
+    def records(
+        self,
+        query: Query,
+        *,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+        skip: int = 0,
+        columns: Sequence[str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """The same rows one by one, as pages read them: column → what it says."""
+        names = self._named(columns)
+        found = self._found(query, names, order, limit, None, skip)
+        said = (self._said(found, name) for name in names)
+        return [dict(zip(names, row, strict=True)) for row in zip(*said, strict=True)]
+
+    def _found(
+        self,
+        query: Query,
+        names: Sequence[str],
+        order: Sequence[str],
+        limit: int | None,
+        after: int | None,
+        skip: int,
+    ) -> pa.Table:
+        """Rows that fit as they are in the index, in order; columns that are the same in all of it may be missing."""
         _check_number("limit", limit, 1, MOST_LIMIT)
         _check_number("after", after, -1, 2**62)
+        _check_number("skip", skip, 0, 0 if limit is None else MOST_LIMIT)
         if order and after is not None:
             raise UsageError(problem("figures-order"))
         wanted, keys = self._texts.wanted(query), self._keys(order)
+        if after is None and (block := self._block(wanted)) is not None:
+            found = _in_order(block.rows(wanted), keys)
+            return found if limit is None else found.slice(skip, limit)
         where = condition(wanted) + ("" if after is None else f" AND {store.ROW} > {after}")
         if limit is None:
             text = f"{self._select([*names, *keys])} FROM {self._from(wanted)} WHERE {where} LIMIT {MOST_ROWS + 1}"
             found = self._cached(text)
-        elif order or self._near(wanted):
+        elif order or skip or self._near(wanted):
             text = f"{self._select([*names, *keys])} FROM {self._from(wanted)} WHERE {where}"
-            found = self._cached(f"{text} ORDER BY {_order(keys)} LIMIT {limit}")
+            found = self._cached(f"{text} ORDER BY {_order(keys)} LIMIT {limit} OFFSET {skip}")
         else:
             found = self._page(names, wanted, where, limit, after)
         if found.num_rows > MOST_ROWS:
             raise UsageError(problem("figures-many", most=f"{MOST_ROWS:,}"))
-        return self._read(_in_order(found, keys), names)
+        return _in_order(found, keys)
 
     def _page(self, names: Sequence[str], wanted: Wanted, where: str, limit: int, after: int | None) -> pa.Table:
         """The next rows by number: from one table after the other, until there are enough."""
@@ -144,7 +183,9 @@ class Reader:
         """How many rows fit."""
         wanted = self._texts.wanted(query)
         if "place" not in wanted:
-            return self._combinations.count(wanted)
+            return self._listed(wanted).count(wanted)
+        if (block := self._block(wanted)) is not None:
+            return block.count(wanted)
         text = f"SELECT count(*) FROM {self._from(wanted)} WHERE {condition(wanted)}"
         return int(self._cached(text).column(0)[0].as_py())
 
@@ -169,7 +210,7 @@ class Reader:
             at = max(after + 1, part["row_first"])
             while at <= part["row_last"]:
                 these = f"{store.ROW} BETWEEN {at} AND {at + step - 1}"
-                found = _in_order(self._run(f"{select} FROM {part['name']} WHERE {these} AND {where}"))
+                found = _in_order(self._run_long(f"{select} FROM {part['name']} WHERE {these} AND {where}"))
                 for first in range(0, found.num_rows, BATCH):
                     yield self._read(found.slice(first, BATCH), names)
                 at += step
@@ -186,6 +227,28 @@ class Reader:
     def _check_column(self, name: object) -> None:
         if name not in self._fields:
             raise UsageError(problem("figures-column", given=str(name)[:40], known=", ".join(self.columns)))
+
+    def _listed(self, wanted: Wanted) -> Combinations:
+        """The combinations that may fit."""
+        (only,) = wanted.get("indicator", ()) if len(wanted.get("indicator", ())) == 1 else (None,)
+        return self._combinations if only is None else self._of_indicator[only]
+
+    def _block(self, wanted: Wanted) -> Block | None:
+        """All rows of an indicator at a place, where one of each is wanted and they are not too many to be held."""
+        if any(len(wanted.get(name, ())) != 1 for name in ("indicator", "place")):
+            return None
+        (indicator,), (place,) = wanted["indicator"], wanted["place"]
+        if len(self._of_indicator[indicator]) > MOST_OF_BLOCK:
+            return None
+        return self._cache.get(("block", indicator, place), lambda: self._held(indicator, place), lambda one: one.size)
+
+    def _held(self, indicator: int, place: int) -> Block:
+        both = {"indicator": [indicator], "place": [place]}
+        more = f"{store.LEVEL}, value IS NOT NULL AS {store.SHOWN}"
+        text = f"{self._select(self.columns)}, {more} FROM {self._from(both)} WHERE {condition(both)}"
+        same = {name: said for name, said in self.about.constants.items() if name in self._arrays}
+        constants = {name: -1 if said is None else self._texts.at(name, [str(said)])[0] for name, said in same.items()}
+        return Block(_in_order(self._run(text)), constants, self._texts)
 
     def _select(self, names: Sequence[str]) -> str:
         """The columns, the row number first."""
@@ -217,11 +280,20 @@ class Reader:
         return {name: falls for name, falls in keys.items() if name not in self.about.constants}
 
     def _run(self, text: str) -> pa.Table:
-        """The answer to a SQL text of ours."""
+        """The short answer to a SQL text of ours."""
+        found = self._asked(lambda cursor: cursor.execute(text).fetchnumpy())  # half as long on the way as Arrow
+        return pa.table({name: _arrow(values) for name, values in found.items()})
+
+    def _run_long(self, text: str) -> pa.Table:
+        """The answer to a SQL text of ours, however many rows it has."""
+        found: pa.Table = self._asked(lambda cursor: cursor.sql(text).to_arrow_table())
+        return found
+
+    def _asked(self, ask: Callable[[Any], Any]) -> Any:
         import duckdb
 
         try:
-            return self._cursor().sql(text).to_arrow_table()
+            return ask(self._cursor())
         except duckdb.OutOfMemoryException:
             raise MemoryError from None
         except duckdb.IOException as error:
@@ -235,7 +307,7 @@ class Reader:
         return self._own.cursor
 
     def _cached(self, text: str) -> pa.Table:
-        return self._cache.get(text, lambda: self._run(text), lambda found: int(found.nbytes))
+        return self._cache.get(text, lambda: self._run(text), lambda found: int(found.nbytes) + len(text))
 
     def _read(self, found: pa.Table, names: Sequence[str]) -> pa.Table:
         """Positions as texts."""
@@ -252,6 +324,26 @@ class Reader:
         at = column.to_numpy()
         missing = at < 0
         return self._arrays[name].take(pa.array(at, mask=missing) if missing.any() else pa.array(at))
+
+    def _said(self, found: pa.Table, name: str) -> Sequence[Any]:
+        """What a column says, row by row."""
+        if name in self.about.constants:
+            return [self.about.constants[name]] * len(found)
+        column = found.column(_STORED.get(name, name))
+        if name not in self._arrays:
+            said: list[Any] = column.to_pylist()
+            return said
+        texts = self.about.texts[name]
+        return [None if at < 0 else texts[at] for at in column.to_numpy().tolist()]
+
+
+def _arrow(values: Any) -> pa.Array:
+    """A column as DuckDB gives it to numpy: masked where it is null."""
+    if values.dtype == object:
+        return pa.array(values.tolist(), pa.string())
+    if isinstance(values, np.ma.MaskedArray):
+        return pa.array(values.data, mask=np.ma.getmaskarray(values))
+    return pa.array(values)
 
 
 def _about(folder: Path) -> About:

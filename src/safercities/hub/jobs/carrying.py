@@ -10,14 +10,13 @@ from typing import Any
 
 from django.utils.translation import gettext_noop
 
-from safercities import terminal
+from safercities.hub import texts
 from safercities.hub.jobs import queue
+from safercities.hub.jobs.steps import WRITING, coded
 from safercities.hub.logs import FACTS
 from safercities.hub.models import Job
 from safercities.model.errors import Problem, SafercitiesError, Severity, problem, refused
 
-#: The step that is not interrupted: what it writes is public at its end. `safercities.publishing` says it.
-WRITING = "write the release"
 #: Seconds between two writings of progress within a step.
 EVERY = 0.5
 BROKE = gettext_noop("The program broke. What it writes is whole, or not there. The log of the hub says more.")
@@ -50,14 +49,14 @@ class Progress:
         self._last = 0.0
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """As the progress of `safercities` is called."""
-        now = time.monotonic()
-        if what == self._step and now - self._last < EVERY and done < total:
+        """As the progress of `safercities` is called; steps of the hub's own are given as their codes."""
+        now, step = time.monotonic(), coded(what)
+        if step == self._step and now - self._last < EVERY and done < total:
             return
-        self._step, self._last = what, now
-        if not self.deaf and what != WRITING and self.hold.stop_asked:
+        self._step, self._last = step, now
+        if not self.deaf and step != WRITING and self.hold.stop_asked:
             raise CancelledError
-        self.hold.say(step=what[:100], done=max(done, 0), total=total if total > 0 else None)
+        self.hold.say(step=step, done=max(done, 0), total=total if total > 0 else None)
 
 
 def carry_out(hold: queue.Hold) -> None:
@@ -92,7 +91,7 @@ def carry_out(hold: queue.Hold) -> None:
 
 
 def told(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Problems as `--json` prints them, errors first."""
+    """Problems as `--json` prints them, errors first, and what their sentences are made of: see `texts.kept`."""
     order = list(Severity)
     found = sorted(dict.fromkeys(problems), key=lambda one: order.index(one.severity))
-    return [terminal.as_dict(one) for one in found]
+    return [texts.kept(one) for one in found]

@@ -15,7 +15,8 @@ from django.db import Error
 from django.utils.translation import gettext_noop
 
 from safercities.hub.jobs import queue
-from safercities.hub.jobs.carrying import BROKE, WRITING
+from safercities.hub.jobs.carrying import BROKE
+from safercities.hub.jobs.steps import WRITING
 from safercities.hub.logs import FACTS
 from safercities.hub.models import Job
 
@@ -30,7 +31,7 @@ _MEMORY = gettext_noop(
     "The system ended it, most likely because memory ran out. What it writes is whole, or not there. "
     "Fewer breakdowns, or a machine with more memory, may help."
 )
-_PUBLISHING = (Job.Kind.PUBLISH, Job.Kind.SUPERSEDE, Job.Kind.IMPORT)
+_PUBLISHING = (Job.Kind.PUBLISH, Job.Kind.SUPERSEDE)
 log = logging.getLogger(__name__)
 
 
@@ -43,7 +44,8 @@ def keep(job: Job) -> None:
     try:
         _watch(hold, child, str(job.kind))
     except queue.LostError:
-        log.warning("a job was taken over", extra={FACTS: {"job": hold.id}})
+        if not Job.objects.filter(pk=job.pk, state__in=Job.ENDED).exists():  # else it ended just now, by itself
+            log.warning("a job was taken over", extra={FACTS: {"job": hold.id}})
     finally:
         _kill(child)
 

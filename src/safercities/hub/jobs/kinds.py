@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from safercities.hub.jobs import bringing
+from safercities.hub.jobs import comparing
 from safercities.hub.jobs.carrying import Outcome, Progress
-from safercities.hub.jobs.publication import preview, publish
+from safercities.hub.jobs.publication import preview, publish, show
 from safercities.hub.models import Job
 from safercities.model.errors import Severity
 
@@ -39,10 +39,7 @@ def _measure(job: Job, progress: Progress) -> Outcome:
 
 def _figures(job: Job, progress: Progress) -> Outcome:
     """What is published, ready to be asked."""
-    from safercities.hub.published import refresh
-
-    progress("prepare the public pages", 0, 1)
-    refresh(job.observatory)
+    show(job.observatory, progress)
     return Outcome({"releases": job.observatory.shelf.count()})
 
 
@@ -52,6 +49,6 @@ KINDS: dict[Job.Kind, Callable[[Job, Progress], Outcome]] = {
     Job.Kind.PROTECT: preview,
     Job.Kind.PUBLISH: publish,
     Job.Kind.SUPERSEDE: publish,
-    Job.Kind.IMPORT: bringing.bring,
     Job.Kind.FIGURES: _figures,
+    Job.Kind.COMPARE: comparing.compare,
 }

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext_noop
 
-from safercities.hub.jobs.announce import announce
-from safercities.hub.jobs.carrying import WRITING, Outcome, Progress
+from safercities.hub.jobs.announce import announce_new
+from safercities.hub.jobs.carrying import Outcome, Progress
 from safercities.hub.jobs.inputs import fingerprint
 from safercities.hub.jobs.keys import keys_of
+from safercities.hub.jobs.steps import WRITING
 from safercities.hub.models import Event, Job, Observatory, Proposal, Release
 from safercities.hub.models.shelf import sync
 from safercities.model.errors import Problem, SafercitiesError, problem
@@ -32,7 +33,7 @@ def preview(job: Job, progress: Progress) -> Outcome:
     from safercities.observatory import open as open_observatory
 
     row, proposal = job.observatory, _proposal(job)
-    progress("verify the releases so far", 0, 1)
+    progress("verify", 0, 1)
     chain, today = sync(row), date.today()
     before = fingerprint(row.path)
     opened = open_observatory(row.path, progress=progress)
@@ -68,10 +69,10 @@ def _counts(estimates: Estimates) -> dict[str, Any]:
 def publish(job: Job, progress: Progress) -> Outcome:
     """Publish what a proposal says. A run that was killed can be repeated: what stands already is only told."""
     proposal = _proposal(job)
-    progress("verify the releases so far", 0, 1)
+    progress("verify", 0, 1)
     chain = sync(job.observatory)
     problems: list[Problem] = []
-    if not _stands(chain, proposal):
+    if _written(chain, proposal) is None:
         try:
             _check(job.observatory, proposal, chain)
             problems += _write(job.observatory, proposal, progress)
@@ -94,13 +95,14 @@ def _head(chain: list[Verified]) -> str:
     return chain[-1].id if chain else ""
 
 
-def _stands(chain: list[Verified], proposal: Proposal) -> bool:
-    """Whether the last release is the one that was proposed: a run before this one wrote it."""
-    if not chain or chain[-1].id == proposal.head:
-        return False
-    said = chain[-1].manifest
-    same = said.files["estimates.parquet"].sha256 == proposal.seal and said.supersedes == proposal.supersedes
-    return (said.previous or "") == proposal.head and same
+def _written(chain: list[Verified], proposal: Proposal) -> Verified | None:
+    """The release that was proposed, if it is there. One that came by the API may follow it already."""
+    for each in chain:
+        said = each.manifest
+        same = said.files["estimates.parquet"].sha256 == proposal.seal and said.supersedes == proposal.supersedes
+        if same and (said.previous or "") == proposal.head:
+            return each
+    return None
 
 
 def _check(row: Observatory, proposal: Proposal, chain: list[Verified]) -> None:
@@ -134,36 +136,44 @@ def _write(row: Observatory, proposal: Proposal, progress: Progress) -> tuple[Pr
 
 
 def _tell(job: Job, proposal: Proposal, problems: list[Problem], progress: Progress) -> Outcome:
-    """Have the hub know the release: its shelf, the public pages, the trail, and whoever wants to hear of it."""
+    """Have the hub know the release: its shelf, the trail, the public pages, and whoever wants to hear of it."""
     row = job.observatory
     progress(WRITING, 1, 1)
-    chain = sync(row)
+    written = _written(sync(row), proposal)
+    if written is None:
+        raise SafercitiesError(problem("job-other-release"))
+    release = row.shelf.get(identity=written.id)
     with transaction.atomic():
-        release = row.shelf.get(identity=chain[-1].id)
         Proposal.objects.filter(pk=proposal.pk).update(state=Proposal.State.PUBLISHED)
-        enter(job, release, {"proposal": proposal.pk, "fingerprint": proposal.fingerprint})
+        _enter(job, release, proposal)
     said = {"release": release.number, "identity": release.identity, "period": release.period}
-    return Outcome(said, problems, *show(row, problems, progress))
+    try:
+        show(row, progress)
+    except SafercitiesError as error:
+        return Outcome(said, [*problems, *error.problems], _HIDDEN_PAGES, failed=True)
+    return Outcome(said, problems)
 
 
-def enter(job: Job, release: Release, detail: dict[str, Any]) -> None:
-    """The entry of a release in the trail, and the word to those who listen; once, however often a job is repeated."""
+def _enter(job: Job, release: Release, proposal: Proposal) -> None:
+    """The entry of a release in the trail; once, however often a job is repeated."""
     verb = "release.superseded" if release.supersedes else "release.published"
     if Event.objects.filter(observatory=job.observatory, verb=verb, object=release.identity).exists():
         return
-    detail = {"number": release.number, "job": str(job.pk), **detail}
+    detail = {"number": release.number, "job": str(job.pk), "proposal": proposal.pk}
+    detail["fingerprint"] = proposal.fingerprint
     Event.record(verb, actor=job.by, observatory=job.observatory, object=release.identity, detail=detail)
-    announce(job.observatory, release)
 
 
-def show(row: Observatory, problems: list[Problem], progress: Progress) -> tuple[str, bool]:
-    """Have the public pages show what is published; a message and whether that failed. It can be done again."""
+def show(row: Observatory, progress: Progress) -> None:
+    """Have the public pages show what is published, then tell whoever wants to hear of it. It can be done again.
+
+    Raises
+    ------
+    SafercitiesError
+        If a release does not hold; then nobody is told.
+    """
     from safercities.hub.published import refresh
 
-    progress("prepare the public pages", 0, 1)
-    try:
-        refresh(row)
-    except SafercitiesError as error:
-        problems += error.problems
-        return _HIDDEN_PAGES, True
-    return "", False
+    progress("pages", 0, 1)
+    refresh(row)
+    announce_new(row)

@@ -19,6 +19,8 @@ ATTEMPTS = 3
 #: Problems that a job keeps; what is beyond it is told as a number.
 MOST_PROBLEMS = 1000
 _OPEN = (Job.State.WAITING, Job.State.RUNNING)
+#: Of these, one that runs may have looked already: what came since needs another run.
+_LOOKS_ONCE = (Job.Kind.FIGURES,)
 AGAIN = gettext_noop("The worker ended while this was running. It is done again from the start.")
 GIVEN_UP = gettext_noop("The worker ended three times while this was running. What it writes is whole, or not there.")
 STOPPED = gettext_noop("The hub was stopped. This goes on when it is started again.")
@@ -32,6 +34,8 @@ class LostError(Exception):
 def start(observatory: Observatory, kind: str, by: User | None, **what: Any) -> Job:
     """Queue a job. If the same waits or runs already, that one is given: a second click starts nothing.
 
+    Of public pages only one that waits is the same: one that runs may not show the release that came just now.
+
     Parameters
     ----------
     kind
@@ -39,12 +43,13 @@ def start(observatory: Observatory, kind: str, by: User | None, **what: Any) -> 
     by
         Who asked; None: the hub itself. Whether they may, is asked before.
     what
-        What the kind needs, as JSON can hold it: `proposal=`, `archive=`, `supersedes=`.
+        What the kind needs, as JSON can hold it: `proposal=`; `one=` and `other=`, two releases.
     """
     kind = Job.Kind(kind)
     with transaction.atomic():
         locked = Observatory.objects.select_for_update().get(pk=observatory.pk)
-        for job in Job.objects.filter(observatory=locked, kind=kind, state__in=_OPEN, cancel=False):
+        states = (Job.State.WAITING,) if kind in _LOOKS_ONCE else _OPEN
+        for job in Job.objects.filter(observatory=locked, kind=kind, state__in=states, cancel=False):
             if job.what == what:
                 return job
         job = Job.objects.create(observatory=locked, kind=kind, by=by, what=what)

@@ -16,7 +16,7 @@ from django.utils.crypto import get_random_string
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 
-from safercities.hub.jobs import keeping, queue
+from safercities.hub.jobs import keeping, leftovers, queue
 
 #: Seconds between two looks for jobs without a sign of life; hours that the list of calls is kept.
 REAP = 10.0
@@ -84,10 +84,15 @@ def work(*, lanes: int = 2, interval: float = 1.0, batch: bool = False) -> None:
 
 
 def look_after() -> None:
-    """Put back what lost its worker, and clear the list of old calls."""
+    """Put back what lost its worker, and clear away what is old: calls, and what killed processes left."""
+    from safercities.hub.api import hooks
+
     close_old_connections()
     with suppress(DatabaseError):
         if found := queue.reap():
             log.warning("jobs had lost their worker", extra={"facts": {"jobs": found}})
         before = timezone.now() - timedelta(hours=KEPT_HOURS)
         DBTaskResult.objects.filter(finished_at__lt=before).delete()
+        hooks.send_lost()
+        with suppress(OSError):
+            leftovers.sweep()

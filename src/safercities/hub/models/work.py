@@ -12,6 +12,8 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 SLUG = RegexValidator(r"\A[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z", _("Small letters a–z, digits and hyphens only."))
+#: Names that pages of the workbench itself have: no observatory may be called so.
+TAKEN = frozenset({"new", "tokens"})
 SHA256 = RegexValidator(r"\A[0-9a-f]{64}\Z")
 
 
@@ -77,8 +79,8 @@ class Job(models.Model):
         PROTECT = "protect", _("Preview of a release")
         PUBLISH = "publish", _("Publish")
         SUPERSEDE = "supersede", _("Correct a release")
-        IMPORT = "import", _("Read a release in")
         FIGURES = "figures", _("Prepare the public pages")
+        COMPARE = "compare", _("Compare two releases")
 
     class State(models.TextChoices):
         """How far it is."""
@@ -108,7 +110,7 @@ class Job(models.Model):
     ended = models.DateTimeField(null=True, blank=True)
     heartbeat = models.DateTimeField(null=True, blank=True)
     attempt = models.PositiveSmallIntegerField(default=0)
-    #: What was asked for beside the kind: the proposal that is published, the archive that is read in.
+    #: What was asked for beside the kind: the proposal that is published, the releases that are compared.
     what = models.JSONField(default=dict, blank=True)
     #: Somebody asked to stop it.
     cancel = models.BooleanField(default=False)

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 import zlib
@@ -22,7 +23,10 @@ LIST = "backup.json"
 SQLITE, POSTGRES = "database/hub.sqlite3", "database/hub.dump"
 OBSERVATORIES, KEYS, SECRET = "observatories", "keys", "secret.key"
 _LONGEST_LIST = 256 * 1024 * 1024
-_BROKEN = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError)
+#: What a file that is no archive, or an archive with impossible names, brings up.
+_BROKEN = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, NotADirectoryError, IsADirectoryError)
+#: Names of observatories in addresses: they become names of folders.
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,8 @@ def _listed(archive: Path, folder: Path, there: object) -> Contents:
             raise SafercitiesError(problem("backup-newer", file=str(archive), version=str(said.get("version"))[:40]))
         files = {str(name): (int(size), str(sha)) for name, (size, sha) in said["files"].items()}
         places = {str(slug): str(where) for slug, where in said["observatories"].items()}
+        if not all(map(_SLUG.fullmatch, places)):
+            raise ValueError
         contents = Contents(**{**said, "files": files, "observatories": places})
     except (ValueError, KeyError, TypeError, AttributeError):
         raise _broken(archive, "the list of its files cannot be read") from None

@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,7 +68,7 @@ def back_up(file: Path, *, home: Path | None = None, keys: bool = False) -> Back
     _refuse_inside(target, [folder, *observatories.values()])
     for left in reversed(range(_TRIES)):
         try:
-            return _write(target, folder, observatories, keys)
+            return _write(target, folder, keys)
         except Changing as error:
             if not left:
                 raise SafercitiesError(problem("backup-changed", name=str(error) or "a file")) from None
@@ -100,7 +100,7 @@ def _refuse_inside(target: Path, copied: list[Path]) -> None:
             raise UsageError(problem("backup-inside", file=str(target), folder=folder))
 
 
-def _write(target: Path, home: Path, observatories: Mapping[str, Path], keys: bool) -> BackedUp:
+def _write(target: Path, home: Path, keys: bool) -> BackedUp:
     """One try."""
     from django.conf import settings
 
@@ -110,9 +110,10 @@ def _write(target: Path, home: Path, observatories: Mapping[str, Path], keys: bo
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.tmp-", dir=target.parent) as work:
         writer = Writer(Path(work) / "whole")
         try:
-            writer.add(
-                *databases.copy(database, Path(work)), mode=0o600
-            )  # first: files may be newer than it, never older
+            # first: files may be newer than it, never older, and none of its observatories is missing
+            writer.add(*databases.copy(database, Path(work)), mode=0o600)
+            with starting.database_errors():
+                observatories = _observatories()
             skipped = [each for slug, path in observatories.items() for each in _add_observatory(writer, slug, path)]
             if keys:
                 skipped += _add_keys(writer, home)

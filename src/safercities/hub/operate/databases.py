@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from safercities.hub import options
 from safercities.hub.operate import archive
 from safercities.model.errors import SafercitiesError, UsageError, problem
 
@@ -73,10 +74,19 @@ def check_target(contents: archive.Contents, url: str) -> None:
 
 
 def parse(url: str) -> dict[str, Any]:
-    """A database's address, as Django knows it."""
+    """A database's address, as Django knows it.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read.
+    """
     import dj_database_url
 
-    return dict(dj_database_url.parse(url))
+    try:
+        return dict(dj_database_url.parse(url))
+    except ValueError:  # its message would repeat a part of the password
+        raise UsageError(problem("hub-option", why=options.WRONG_DATABASE)) from None
 
 
 def _tables(database: Mapping[str, Any]) -> int:

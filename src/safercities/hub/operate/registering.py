@@ -13,6 +13,7 @@ from django.db import transaction
 
 from safercities import config
 from safercities.hub.models import Event, Observatory
+from safercities.hub.models.work import TAKEN
 from safercities.hub.published import refresh
 from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
 from safercities.release.store import KeyStore
@@ -64,7 +65,7 @@ def register(folder: Path) -> Observatory:
 
 
 def _unused(wanted: str) -> str:
-    taken = set(Observatory.objects.filter(slug__startswith=wanted).values_list("slug", flat=True))
+    taken = TAKEN | set(Observatory.objects.filter(slug__startswith=wanted).values_list("slug", flat=True))
     return next(name for name in (wanted, *(f"{wanted}-{n}" for n in range(2, len(taken) + 3))) if name not in taken)
 
 

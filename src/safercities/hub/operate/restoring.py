@@ -106,9 +106,9 @@ def _settle(home: Path, contents: Contents) -> list[Problem]:
 
     with starting.database_errors():
         with transaction.atomic():
-            for slug in contents.observatories:
-                folder = str(home / archive.OBSERVATORIES / slug)
-                Observatory.objects.filter(slug=slug).update(folder=folder)
+            for each in Observatory.objects.all():  # all: none may go on in its old folder, where another hub may run
+                each.folder = str(home / archive.OBSERVATORIES / each.slug)
+                each.save(update_fields=["folder"])
             Event.record("hub.restored", detail={"backup": contents.created})
         problems = show(list(Observatory.objects.all()), lambda line: None)
         connections.close_all()

@@ -162,11 +162,13 @@ def _make_ready(folders: Sequence[Path], home: Path, place: Place, say: Callable
     from django.conf import settings
     from django.db import connections
 
+    from safercities.hub.jobs import leftovers
     from safercities.hub.operate import registering, roles
 
     if settings.DEMO and not place.private:
         raise UsageError(problem("hub-demo-open", address=place.host))
     starting.prepare()
+    leftovers.sweep_quarantine(older=0)  # no server runs here: nothing is being brought
     with starting.database_errors():
         known = [registering.register(folder) for folder in folders]
         problems: list[Problem] = registering.show(known, say)

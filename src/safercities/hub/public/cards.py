@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,8 @@ from django.utils.translation import gettext as _
 
 from safercities.hub.figures import Figures, Query
 from safercities.hub.figures.about import IndicatorInfo
-from safercities.hub.figures.headlines import newest_last
+from safercities.hub.figures.headlines import kind_of, newest_last
 from safercities.hub.public.words import OK, UNRELIABLE, Row, Words, status
-from safercities.model.periods import Period
 
 #: What a card reads of a row.
 COLUMNS = (
@@ -130,7 +129,30 @@ def said(words: Words, row: Row, *, place: str = "") -> Said:
     )
 
 
-def cards(words: Words, place: str, *, above: str | None = None, before: int = BEFORE) -> list[Card]:
+@dataclass(frozen=True)
+class Numbers:
+    """What is said of everybody at a place.
+
+    Parameters
+    ----------
+    rows
+        All of it.
+    newest
+        Indicator → its headline rows.
+    """
+
+    place: str
+    rows: Sequence[Row]
+    newest: Mapping[str, Sequence[Row]]
+
+
+def numbers(figures: Figures, place: str) -> Numbers:
+    """What is said of everybody at a place: one question for all that pages tell of it."""
+    rows = figures.records(Query([], [place], total_only=True), columns=(*COLUMNS, "row"))
+    return Numbers(place, rows, figures.newest(rows))
+
+
+def cards(words: Words, found: Numbers, *, above: str | None = None, before: int = BEFORE) -> list[Card]:
     """A card for each indicator that has rows at a place; the best known first.
 
     Parameters
@@ -141,12 +163,11 @@ def cards(words: Words, place: str, *, above: str | None = None, before: int = B
         How many earlier periods are told.
     """
     figures = words.figures
-    latest = figures.latest_of([], place)
-    past = _past(figures, latest, place) if before else {}
-    higher = _same(figures, latest, above) if above is not None else {}
+    past = _past(found) if before else {}
+    higher = _same(figures, found.newest, above) if above is not None else {}
     name = words.place(above) if above is not None else ""
     made = []
-    for code, rows in latest.items():
+    for code, rows in found.newest.items():
         info, parent = figures.indicators[code], higher.get(code)
         made.append(
             Card(
@@ -170,7 +191,8 @@ def rank(code: str) -> tuple[int, str]:
 def by_topic(found: Iterable[Card]) -> list[tuple[str, Card]]:
     """Cards with the titles of their topics, in the order of topics."""
     ordered = sorted(found, key=lambda card: TOPICS.index(card.topic))
-    return [(topic_title(card.topic), card) for card in ordered]
+    titles = {name: topic_title(name) for name in {card.topic for card in ordered}}
+    return [(titles[card.topic], card) for card in ordered]
 
 
 def series_key(row: Row) -> tuple[Any, ...]:
@@ -178,18 +200,11 @@ def series_key(row: Row) -> tuple[Any, ...]:
     return row["source"], row["unit"], row["method"]
 
 
-def _rows(figures: Figures, codes: Sequence[str], place: str) -> Iterator[Mapping[str, Any]]:
-    """Rows of everybody, one query for all indicators; none where there are none to ask for."""
-    if codes:
-        yield from figures.rows(Query(tuple(codes), [place], total_only=True), columns=COLUMNS).to_pylist()
-
-
-def _past(figures: Figures, latest: Mapping[str, Sequence[Row]], place: str) -> dict[str, list[Row]]:
+def _past(all_: Numbers) -> dict[str, list[Row]]:
     """Indicator → earlier rows of the series in front, newest first; of several versions of a period the last one."""
-    heads = {code: rows[0] for code, rows in latest.items()}
     found: dict[str, dict[str, Row]] = {}
-    for row in _rows(figures, list(heads), place):
-        head = heads[row["indicator"]]
+    for row in all_.rows:
+        head = all_.newest[row["indicator"]][0]
         if series_key(row) == series_key(head) and _before(row["period"], head["period"]):
             known = found.setdefault(row["indicator"], {})
             if row["period"] not in known or known[row["period"]]["version"] < row["version"]:
@@ -202,26 +217,25 @@ def _past(figures: Figures, latest: Mapping[str, Sequence[Row]], place: str) -> 
 
 def _before(period: str, head: str) -> bool:
     """Whether a period is of the same kind, and earlier: quarters do not stand between years."""
-    same = Period.parse(period).kind == Period.parse(head).kind
-    return same and newest_last(period) < newest_last(head)
+    return kind_of(period) == kind_of(head) and newest_last(period) < newest_last(head)
 
 
-def _same(figures: Figures, latest: Mapping[str, Sequence[Row]], place: str) -> dict[str, Row]:
+def _same(figures: Figures, newest: Mapping[str, Sequence[Row]], place: str) -> dict[str, Row]:
     """Indicator → the row of another place that is of the same series, version and period."""
-    heads = {code: rows[0] for code, rows in latest.items()}
-    return {
-        row["indicator"]: row
-        for row in _rows(figures, list(heads), place)
-        if _exactly(row) == _exactly(heads[row["indicator"]])
-    }
+    heads = {code: rows[0] for code, rows in newest.items()}
+    periods = sorted({row["period"] for row in heads.values()})
+    query = Query(list(heads), [place], periods, total_only=True)
+    found = figures.records(query, columns=COLUMNS) if heads else []
+    return {row["indicator"]: row for row in found if exactly(row) == exactly(heads[row["indicator"]])}
 
 
-def _exactly(row: Row) -> tuple[Any, ...]:
+def exactly(row: Row) -> tuple[Any, ...]:
+    """What rows share that say the same of different places or groups: series, version and period."""
     return (*series_key(row), row["version"], row["period"])
 
 
 def matches(words: Words, info: IndicatorInfo, typed: str) -> bool:
     """Whether every typed word stands in the name, the code or the definition."""
-    texts = (*info.labels.values(), info.code, *(one.text for one in info.definitions), words.indicator(info))
-    text = " ".join(texts).casefold()
+    defined = (text for one in info.definitions for text in (one.text, words.definition(one)[0]))
+    text = " ".join((*info.labels.values(), info.code, *defined, words.indicator(info))).casefold()
     return all(word in text for word in typed.casefold().split())

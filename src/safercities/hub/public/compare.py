@@ -96,7 +96,7 @@ def compare(request: HttpRequest, *, observatory: Observatory, figures: Figures)
         "choice": choice,
         "label": words.indicator(choice.info),
         "language": words.indicator_language(choice.info),
-        "definition": choice.info.definitions[-1].text if choice.info.definitions else "",
+        "definition": words.definition(choice.info.definitions[-1]) if choice.info.definitions else None,
         "period": words.period(choice.period),
         "source": words.source(choice.head.source),
         "unit": words.unit(choice.head.unit) if choice.head.unit != "%" else "%",

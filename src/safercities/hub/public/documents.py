@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from heapq import nsmallest
 from itertools import pairwise
 from typing import Any
 
@@ -17,8 +18,10 @@ from safercities.hub.public.words import NONE, OK, UNRELIABLE, WITHHELD, Row, Wo
 from safercities.model.dimensions import TOTAL
 
 Document = dict[str, Any]
-#: Lines of a trend that can be told apart; marks of a chart that can be read; places of a map.
-MOST_LINES, MOST_MARKS, MOST_PLACES = 6, 120, 20_000
+#: Lines of a trend that can be told apart; marks of a chart that can be read.
+MOST_LINES, MOST_MARKS = 6, 120
+#: What is read of a row to draw it.
+_MARK = ("place", "value", "lower", "upper", "level", "unit", "obs_status", "conf_status", "quality", "verdict")
 #: Rows that a chart is made from.
 _MOST_ROWS = 3_000
 
@@ -42,55 +45,67 @@ class Chart:
 
 def chart(asked: Asked, words: Words) -> Chart:
     """Draw a line over time where there are few groups, else dots of one period; an interval with every mark."""
-    rows = asked.figures.rows(asked.query, limit=_MOST_ROWS + 1).to_pylist()
-    if len(rows) > _MOST_ROWS and asked.state.period is None:
+    there = asked.options["period"] if asked.state.period is None else (asked.state.period,)
+    if len(there) < 2:
+        return _dots(asked, words)
+    if asked.state.level is not None and len(asked.figures.places_with(asked.query)) > MOST_LINES:
         return _newest(asked, words)
-    periods = list(dict.fromkeys(row["period"] for row in rows))
-    groups = list(dict.fromkeys(_group(asked, row, words) for row in rows))
-    if len(periods) > 1 and len(groups) > MOST_LINES:
+    rows = asked.figures.records(asked.query, limit=_MOST_ROWS + 1)
+    groups = {_group(asked, row, words) for row in rows}
+    if len(rows) > _MOST_ROWS or len(groups) > MOST_LINES:
         return _newest(asked, words)
-    if not rows:
-        return Chart(title(asked, words), None)
-    if len(periods) > 1:
-        marks = [{"period": row["period"], "when": words.period(row["period"])} | _mark(row, words) for row in rows]
-        several = len(groups) > 1
-        names = [{"group": _group(asked, row, words)} if several else {} for row in rows]
-        named = [mark | name for mark, name in zip(marks, names, strict=True)]
-        return Chart(title(asked, words), _document(asked, words, "trend", named))
-    return _dots(asked, words, rows)
+    marks = [
+        {"period": row["period"], "when": words.period(row["period"])}
+        | _mark(row, words)
+        | ({"group": _group(asked, row, words)} if len(groups) > 1 else {})
+        for row in rows
+    ]
+    return Chart(title(asked, words), _document(asked, words, "trend", marks))
 
 
 def _newest(asked: Asked, words: Words) -> Chart:
     """The chart of the newest period, where all of them would be too much for one."""
-    periods = [code for code in asked.options["period"] if code is not None]
-    one = replace(asked, state=asked.state.with_(period=periods[-1]))
-    made = _dots(one, words, one.figures.rows(one.query, limit=_MOST_ROWS).to_pylist())
+    newest = [code for code in asked.options["period"] if code is not None][-1]
+    made = _dots(replace(asked, state=asked.state.with_(period=newest)), words)
     note = gettext("The chart shows {period} only; the table has every period.")
-    return replace(made, notes=(note.format(period=words.period(periods[-1])), *made.notes))
+    return replace(made, notes=(note.format(period=words.period(newest)), *made.notes))
 
 
-def _dots(asked: Asked, words: Words, rows: Sequence[Row]) -> Chart:
+def _dots(asked: Asked, words: Words) -> Chart:
     """One strip a place or group, in the order of names or of the groups: never by value."""
+    total = asked.figures.count(asked.query)
+    if not total:
+        return Chart(title(asked, words), None)
     notes: list[str] = []
-    if len(rows) > MOST_MARKS:
+    if total > MOST_MARKS:
         note = gettext("The chart shows the first {shown} rows by name; the table has all of them.")
         notes.append(note.format(shown=words.number(MOST_MARKS)))
     if asked.state.level is None:
-        marks = [
-            {"name": _group(asked, row, words) or str(words.code("", TOTAL))} | _mark(row, words)
-            for row in rows[:MOST_MARKS]
-        ]
+        rows = asked.figures.records(asked.query, limit=MOST_MARKS)
+        everybody = words.code("", TOTAL)
+        marks = [{"name": _group(asked, row, words) or everybody} | _mark(row, words) for row in rows]
     else:
-        ordered = sorted(rows, key=lambda row: (words.place(row["place"]).casefold(), row["place"]))[:MOST_MARKS]
-        several = len({_group(asked, row, words, place=False) for row in ordered}) > 1
-        names = Counter(one.name for one in words.figures.places.values() if one.level == asked.state.level)
-        marks = [
-            {"name": _place_name(row, words, names)}
-            | ({"group": _group(asked, row, words, place=False)} if several else {})
-            | _mark(row, words)
-            for row in ordered
-        ]
+        marks = _places(asked, words)
     return Chart(title(asked, words), _document(asked, words, "dots", marks), tuple(notes))
+
+
+def _places(asked: Asked, words: Words) -> list[dict[str, Any]]:
+    """Marks of the places whose names come first."""
+    figures, ranks = asked.figures, words.ranks
+    first = nsmallest(MOST_MARKS, figures.places_with(asked.query), key=ranks.__getitem__)
+    found = figures.records(replace(asked.query, places=first))
+    rows = sorted(found, key=lambda row: ranks[row["place"]])[:MOST_MARKS]
+    several = len({_group(asked, row, words, place=False) for row in rows}) > 1
+    level = asked.state.level
+    names = figures.memo(
+        ("names", level), lambda: Counter(one.name for one in figures.places.values() if one.level == level)
+    )
+    return [
+        {"name": _place_name(row, words, names)}
+        | ({"group": _group(asked, row, words, place=False)} if several else {})
+        | _mark(row, words)
+        for row in rows
+    ]
 
 
 def _place_name(row: Row, words: Words, names: Counter[str]) -> str:
@@ -192,7 +207,7 @@ def layer(asked: Asked, boundaries: Boundaries) -> Layer:
     if state.source is None:
         state = state.with_(source=asked.info.headline.source)
     rows = replace(asked, state=state)
-    found = {row["place"]: row for row in rows.figures.rows(rows.query, limit=MOST_PLACES).to_pylist()}
+    found = {row["place"]: row for row in rows.figures.records(rows.query, columns=_MARK)}
     placed = tuple(found.get(id) for id in boundaries.ids)
     values = [row["value"] for row in placed if row is not None and status(row) in (OK, UNRELIABLE)]
     from safercities.maps.classes import breaks

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from safercities.hub.figures import Query
-from safercities.hub.figures.about import IndicatorInfo
 from safercities.hub.public import wording
-from safercities.hub.public.cards import COLUMNS, rank
+from safercities.hub.public.cards import COLUMNS, Numbers, exactly, rank
 from safercities.hub.public.words import OK, Row, Words, status
 from safercities.model.dimensions import TOTAL, UNKNOWN
 
@@ -38,52 +38,50 @@ class Difference:
     better: tuple[Group, ...]
 
 
-def differences(words: Words, place: str, latest: Mapping[str, Sequence[Row]]) -> list[Difference]:
-    """What can be told apart at a place in the newest numbers, the best known indicators first.
-
-    Parameters
-    ----------
-    latest
-        Indicator → its headline rows there.
-    """
-    found: list[Difference] = []
-    for code in sorted(latest, key=rank):
-        info = words.figures.indicators[code]
-        if info.direction in ("lower", "higher") and wording.comparable(latest[code][0]["unit"]):
-            found += _of_indicator(words, info, place, latest[code][0])
-        if len(found) >= MOST:
-            break
-    return found[:MOST]
-
-
-def _of_indicator(words: Words, info: IndicatorInfo, place: str, head: Row) -> Iterator[Difference]:
-    for name in OF_PEOPLE:
-        if name not in info.dimensions:
-            continue
-        rows = _groups(words, name, place, head)
-        worse, better = _apart(rows, higher_is_better=info.direction == "higher")
-        if worse is not None and better:
-            yield Difference(
-                code=info.code,
-                label=words.indicator(info),
-                breakdown=words.dimension(name),
-                period=words.period(head["period"]),
-                worse=_group(words, name, worse),
-                better=tuple(_group(words, name, row) for row in better),
-            )
-
-
-def _groups(words: Words, name: str, place: str, head: Row) -> list[Row]:
-    """Groups with a reliable number and an interval, in the order of their codes."""
-    query = Query(
-        [head["indicator"]], [place], [head["period"]], {name: ()},
-        units=[head["unit"]], methods=[head["method"]], sources=[head["source"]], versions=[head["version"]],
-        total_only=True,
-    )  # fmt: skip
-    rows: list[Row] = words.figures.rows(query, columns=(*COLUMNS, name)).to_pylist()
-    return [
-        row for row in rows if row[name] not in (TOTAL, UNKNOWN) and status(row) == OK and wording.has_interval(row)
+def differences(words: Words, found: Numbers) -> list[Difference]:
+    """What can be told apart at a place in the newest numbers, the best known indicators first."""
+    figures, heads = words.figures, {code: rows[0] for code, rows in found.newest.items()}
+    told = [
+        code
+        for code in sorted(heads, key=rank)
+        if figures.indicators[code].direction in ("lower", "higher") and wording.comparable(heads[code]["unit"])
     ]
+    groups = {name: _groups(words, name, found.place, {code: heads[code] for code in told}) for name in OF_PEOPLE}
+    return list(islice(_all(words, heads, told, groups), MOST))
+
+
+def _all(
+    words: Words, heads: Mapping[str, Row], told: Sequence[str], groups: Mapping[str, Mapping[str, Sequence[Row]]]
+) -> Iterator[Difference]:
+    for code in told:
+        info = words.figures.indicators[code]
+        for name in OF_PEOPLE:
+            rows = groups[name].get(code, ())
+            worse, better = _apart(rows, higher_is_better=info.direction == "higher")
+            if worse is not None and better:
+                yield Difference(
+                    code=info.code,
+                    label=words.indicator(info),
+                    breakdown=words.dimension(name),
+                    period=words.period(heads[code]["period"]),
+                    worse=_group(words, name, worse),
+                    better=tuple(_group(words, name, row) for row in better),
+                )
+
+
+def _groups(words: Words, name: str, place: str, heads: Mapping[str, Row]) -> dict[str, list[Row]]:
+    """Indicator → groups with a reliable number and an interval, in the order of their codes: one question for all."""
+    codes = [code for code in heads if name in words.figures.indicators[code].dimensions]
+    if not codes:
+        return {}
+    periods = sorted({heads[code]["period"] for code in codes})
+    query = Query(codes, [place], periods, {name: ()}, total_only=True)
+    found: dict[str, list[Row]] = {}
+    for row in words.figures.records(query, columns=(*COLUMNS, name)):
+        same = exactly(row) == exactly(heads[row["indicator"]])
+        if same and row[name] not in (TOTAL, UNKNOWN) and status(row) == OK and wording.has_interval(row):
+            found.setdefault(row["indicator"], []).append(row)
+    return found
 
 
 def _apart(rows: Sequence[Row], *, higher_is_better: bool) -> tuple[Row | None, list[Row]]:

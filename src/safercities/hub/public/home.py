@@ -16,8 +16,8 @@ from safercities.hub.figures import Figures
 from safercities.hub.kept import keep
 from safercities.hub.models import Observatory
 from safercities.hub.public import drawings, wording
-from safercities.hub.public.cards import TOPICS, Card, by_topic, cards, matches, rank, topic, topic_title
-from safercities.hub.public.groups import differences
+from safercities.hub.public.cards import TOPICS, Card, by_topic, cards, matches, numbers, rank, topic, topic_title
+from safercities.hub.public.groups import Difference, differences
 from safercities.hub.public.page import of_observatory, show
 from safercities.hub.public.reviews import reviews
 from safercities.hub.public.words import Words
@@ -65,7 +65,7 @@ def home(request: HttpRequest, *, observatory: Observatory, figures: Figures | N
     if figures is None:
         return show(request, "hub/home/empty.html", observatory, **context)
     place, words = figures.about.place, Words(figures)
-    made = cards(words, place)
+    made, apart = figures.memo(("home", words.language), lambda: _made(words, place))
     context |= {
         "name": words.place(place),
         "place": figures.places[place],
@@ -73,10 +73,16 @@ def home(request: HttpRequest, *, observatory: Observatory, figures: Figures | N
         "synthetic": figures.about.synthetic,
         "sentences": _sentences(made),
         "topics": by_topic(made),
-        "differences": differences(words, place, figures.latest_of([], place)),
+        "differences": apart,
         "figure": drawings.of_home(observatory, figures, made),
     }
     return show(request, "hub/home/home.html", observatory, **context)
+
+
+def _made(words: Words, place: str) -> tuple[list[Card], list[Difference]]:
+    """What does not depend on who asks, and how."""
+    found = numbers(words.figures, place)
+    return cards(words, found), differences(words, found)
 
 
 def _sentences(made: list[Card]) -> list[Card]:
@@ -105,7 +111,7 @@ def _listed(words: Words, typed: str) -> list[dict[str, Any]]:
             "code": info.code,
             "label": words.indicator(info),
             "language": words.indicator_language(info),
-            "definition": info.definitions[-1].text if info.definitions else "",
+            "definition": words.definition(info.definitions[-1]) if info.definitions else None,
             "sources": wording.listed(words.source(name) for name in info.sources),
             "periods": _periods(words, info.periods),
             "rows": words.number(info.rows),

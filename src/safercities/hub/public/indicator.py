@@ -43,7 +43,7 @@ def page(request: HttpRequest, *, observatory: Observatory, figures: Figures, co
 
 def _header(asked: Asked, words: Words) -> dict[str, Any]:
     info = asked.info
-    newest = indicator_about.definitions(info)[0]
+    newest = indicator_about.definitions(info, words)[0]
     form = indicator_form.fields(asked, words)
     return {
         "words": words,
@@ -129,7 +129,7 @@ def _below(observatory: Observatory, asked: Asked, words: Words) -> dict[str, An
         "sources": indicator_about.sources(info, figures, words),
         "methods": [words.method(one) for one in info.methods],
         "method": words.method(asked.state.method),
-        "definitions": [(one, indicator_about.facts(one)) for one in indicator_about.definitions(info)],
+        "definitions": indicator_about.definitions(info, words),
         "known": known(asked, words),
         "protection": indicator_about.protection(figures, words),
         "links": indicator_about.links(info),

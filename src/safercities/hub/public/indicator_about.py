@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext, ngettext
 
+from safercities.hub import texts
 from safercities.hub.figures import Figures
 from safercities.hub.figures.about import Definition, IndicatorInfo, ReleaseInfo
 from safercities.hub.public import indicator_terms as terms
@@ -91,18 +92,37 @@ def _source(name: str, figures: Figures, words: Words) -> Source:
     return Source(name, words.source(name), kind, tuple(fact for fact in facts if fact[1]))
 
 
-def definitions(info: IndicatorInfo) -> list[Definition]:
+@dataclass(frozen=True)
+class Defined:
+    """A version of the definition, and its text in the language of the page or as it was published."""
+
+    version: str
+    known: bool
+    label: str
+    text: str
+    language: str
+    facts: list[tuple[str, str, str]]
+
+
+def definitions(info: IndicatorInfo, words: Words) -> list[Defined]:
     """The versions of the definition, the newest first."""
-    return list(reversed(info.definitions))
+    return [_defined(one, words) for one in reversed(info.definitions)]
 
 
-def facts(definition: Definition) -> list[tuple[str, str]]:
-    """What is told of a definition beside its text."""
+def _defined(one: Definition, words: Words) -> Defined:
+    text, language = words.definition(one)
+    label = texts.named(one.label, words.language) if language == words.language else one.label
+    return Defined(one.version, one.known, label, text, language, facts(one))
+
+
+def facts(definition: Definition) -> list[tuple[str, str, str]]:
+    """What is told of a definition beside its text: name, text, and the text's language where it may be another one."""
+    population = texts.translated(definition.population)
     found = [
-        (gettext("Population"), definition.population),
-        (gettext("Reference period"), _recall(definition.reference_period)),
-        (gettext("Where the definition comes from"), definition.source),
-        (gettext("What to mind"), definition.note),
+        (gettext("Population"), population or definition.population, "" if population else texts.ENGLISH),
+        (gettext("Reference period"), _recall(definition.reference_period), ""),
+        (gettext("Where the definition comes from"), definition.source, texts.ENGLISH),
+        (gettext("What to mind"), definition.note, texts.ENGLISH),
     ]
     return [fact for fact in found if fact[1]]
 

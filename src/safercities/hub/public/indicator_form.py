@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from safercities.hub.public.indicator_state import ALL, NOTHING, Asked, line
+from safercities.hub.public.indicator_state import ALL, NOTHING, Asked
+from safercities.hub.public.markup import options
 from safercities.hub.public.words import Words
 from safercities.model.dimensions import TOTAL
 
@@ -34,22 +36,25 @@ class Field:
     groups: tuple[tuple[str, tuple[Option, ...]], ...]
     help: str = ""
 
+    @property
+    def written(self) -> list[tuple[str, SafeString]]:
+        """The groups with their choices as they stand in the page."""
+        return [(heading, options(found)) for heading, found in self.groups]
+
 
 def fields(asked: Asked, words: Words) -> list[Field]:
     """The selects, in the order in which one narrows down; those without a choice are left out."""
-    state, options = asked.state, asked.options
+    state, there = asked.state, asked.options
     plain = (
         _field("level", gettext("Show"), _levels(asked, words)),
         _period(asked, words),
-        _field("unit", gettext("Unit"), [_option(one, words.unit(one), state.unit) for one in options["unit"]]),
-        _field(
-            "method", gettext("Method"), [_option(one, words.method(one), state.method) for one in options["method"]]
-        ),
+        _field("unit", gettext("Unit"), [_option(one, words.unit(one), state.unit) for one in there["unit"]]),
+        _field("method", gettext("Method"), [_option(one, words.method(one), state.method) for one in there["method"]]),
         _field("source", gettext("Source"), _sources(asked, words)),
     )
     breakdowns = [_breakdown(asked, name, codes, words) for name, codes in asked.breakdowns.items()]
     several = [_places(asked, words), plain[0], plain[1], *breakdowns, *plain[2:]]
-    return [one for one in several if sum(len(options) for _, options in one.groups) > 1]
+    return [one for one in several if sum(len(found) for _, found in one.groups) > 1]
 
 
 def hidden(asked: Asked, shown: Sequence[Field]) -> list[tuple[str, str]]:
@@ -57,8 +62,8 @@ def hidden(asked: Asked, shown: Sequence[Field]) -> list[tuple[str, str]]:
     return [] if asked.state.view == "chart" else [("view", asked.state.view)]
 
 
-def _field(name: str, label: str, options: Sequence[Option]) -> Field:
-    return Field(name, f"choose-{name}", label, (("", tuple(options)),))
+def _field(name: str, label: str, found: Sequence[Option]) -> Field:
+    return Field(name, f"choose-{name}", label, (("", tuple(found)),))
 
 
 def _option(value: str | None, label: str, chosen: str | None) -> Option:
@@ -105,27 +110,27 @@ def _breakdown(asked: Asked, name: str, codes: Sequence[str], words: Words) -> F
 def _places(asked: Asked, words: Words) -> Field:
     """Places by level; of very many, only those above the chosen one, beside it and in it."""
     figures, state = asked.figures, asked.state
-    there = [id for id in asked.options["place"] if id is not None and not figures.places[id].unplaced]
-    cut = len(there) > MOST_PLACES
-    if cut:
-        there = _near(asked, there)
-    levels = dict.fromkeys(figures.places[id].level for id in sorted(there, key=lambda id: len(line(figures, id))))
+    cut = len(asked.options["place"]) > MOST_PLACES
+    listed = _near(asked) if cut else asked.options["place"]
+    there = [figures.places[id] for id in listed if id is not None]
+    levels: dict[str, list[Option]] = {}
+    for one in sorted(there, key=lambda one: len(figures.tree.line(one.id))):
+        if not one.unplaced:
+            levels.setdefault(one.level, []).append(_option(one.id, one.name, state.place))
     groups = []
-    for level in levels:
-        options = [_option(id, words.place(id), state.place) for id in there if figures.places[id].level == level]
-        options.sort(key=lambda one: (one.label.casefold(), one.value))
-        groups.append((words.level(level, several=True), tuple(options)))
+    for level, found in levels.items():
+        found.sort(key=lambda one: (one.label.casefold(), one.value))
+        groups.append((words.level(level, several=True), tuple(found)))
     if len(groups) and len(groups[0][1]) == 1:
         groups[0] = ("", groups[0][1])
     help = gettext("Choose a larger place to see the places in it.") if cut else ""
     return Field("place", "choose-place", gettext("Place"), tuple(groups), help)
 
 
-def _near(asked: Asked, there: Sequence[str]) -> list[str]:
-    places, chosen = asked.figures.places, asked.state.place
-    above = line(asked.figures, chosen)
-    parent = places[chosen].parent if chosen in places else None
-    inside = [id for id in there if places[id].parent == chosen]
-    beside = [id for id in there if parent is not None and places[id].parent == parent]
-    found = dict.fromkeys([*(id for id in above if id in set(there)), *inside, *beside])
-    return list(found)[:MOST_PLACES]
+def _near(asked: Asked) -> list[str]:
+    """Places above the chosen one, in it and beside it, of those that have rows."""
+    tree, chosen = asked.figures.tree, asked.state.place
+    line = tree.line(chosen)
+    near = dict.fromkeys([*line, *tree.children(chosen), *(tree.children(line[1]) if len(line) > 1 else ())])
+    there = set(asked.options["place"])
+    return [id for id in near if id in there][:MOST_PLACES]

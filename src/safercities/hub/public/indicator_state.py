@@ -6,7 +6,7 @@ what there still is under those before it. So no choice leads to an empty page, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
@@ -79,14 +79,20 @@ class Asked:
         return address(self.figures, self.info, wanted)
 
 
-def read(figures: Figures, info: IndicatorInfo, given: QueryDict) -> Asked:
-    """Settle what was asked; what does not exist gives way to what is shown by itself, and is named."""
-    return _Reader(figures, info, given).asked()
+def read(figures: Figures, info: IndicatorInfo, given: QueryDict, drawable: Collection[str] = ()) -> Asked:
+    """Settle what was asked; what does not exist gives way to what is shown by itself, and is named.
+
+    Parameters
+    ----------
+    drawable
+        Levels that there are boundaries of: a map is of one of these, if nothing else was asked for.
+    """
+    return _Reader(figures, info, given, drawable).asked()
 
 
 class _Reader:
-    def __init__(self, figures: Figures, info: IndicatorInfo, given: QueryDict) -> None:
-        self.figures, self.info, self.given = figures, info, given
+    def __init__(self, figures: Figures, info: IndicatorInfo, given: QueryDict, drawable: Collection[str]) -> None:
+        self.figures, self.info, self.given, self.drawable = figures, info, given, drawable
         self.refused: list[Refused] = []
         self.options: dict[str, tuple[str | None, ...]] = {}
         self.breakdowns: dict[str, tuple[str, ...]] = {}
@@ -122,27 +128,46 @@ class _Reader:
         query = query_of(self.figures, self.info.code, base)
         if self.figures.count(query):
             return {}
-        (row,) = self.figures.rows(replace(query, total_only=False), limit=1).to_pylist()
+        (row,) = self.figures.records(replace(query, total_only=False), limit=1)
         return {name: None for name in self.figures.dimensions if row[name] != TOTAL}
 
     def _where(self, base: State) -> tuple[str | None, str]:
-        code = self.info.code
-        levels = self._of("levels", query_of(self.figures, code, base))
-        own = self.figures.places.get(self.figures.about.place)
-        below = [level for level in levels if own is None or level != own.level]
-        shown = self._pick("level", (*levels, ""), (below[-1:] or levels[:1] or [""])[0] if base.view == "map" else "")
-        places = set(self.figures.places_with(query_of(self.figures, code, base)))
-        known = set(self.figures.places) if shown else places
-        home = self.figures.about.place if self.figures.about.place in known else min(places, default="")
-        self.options["place"] = tuple(sorted(places))
+        figures, home = self.figures, self.figures.about.place
+        query = query_of(figures, self.info.code, base)
+        levels = self._of("levels", query)
+        shown = self._pick("level", (*levels, ""), self._map_level(query, levels) if base.view == "map" else "")
+        listed = figures.places_with(query)
+        self.options["place"] = listed
+        known: Collection[str] = figures.places if shown else listed
         given = self.given.get("place", "")
-        place = given if given in known else home
+        place = given if given and given in known else home if home in known else min(listed, default="")
         if given and given not in known:
             self._refuse("place", given)
-        if shown and not _below(self.figures, place, shown, places):
+        if shown and place not in ("", home) and figures.tree.within(place).isdisjoint(self._at(query, shown)):
             self._refuse("place", place)
-            place = self.figures.about.place
+            place = home
         return shown or None, place
+
+    def _at(self, query: Query, level: str) -> tuple[str, ...]:
+        """Places of a level that have rows."""
+        return self.figures.places_with(replace(query, levels=[level]))
+
+    def _map_level(self, query: Query, levels: Sequence[str | None]) -> str:
+        own = self.figures.places.get(self.figures.about.place)
+        below = [level for level in levels if level is not None and (own is None or level != own.level)]
+        found = map_level(self.figures, self._drawn(query), below, self.drawable)
+        return found or next((level for level in levels if level is not None), "")
+
+    def _drawn(self, query: Query) -> Query:
+        """One row a place, as a map shows them: of the period and the group that are asked for, if there are any."""
+        periods = [one.code for one in self.figures.codes(query, "periods")]
+        wanted = [self.given.get("period", ""), self.info.headline.period, *periods[-1:]]
+        period = next((one for one in wanted if one in periods), None)
+        groups = dict(query.dimensions)
+        for name, code in self._wanted_by().items():
+            if (code or TOTAL) in self.info.dimensions.get(name, ()):
+                groups[name] = (code or TOTAL,)
+        return replace(query, periods=[] if period is None else [period], dimensions=groups)
 
     def _by(self, base: State) -> dict[str, str | None]:
         """Breakdowns in the order of the figures; one that the others leave nothing of is refused."""
@@ -152,7 +177,7 @@ class _Reader:
         for name in self.figures.dimensions:
             free = query_of(self.figures, self.info.code, replace(base, by={**forced, **by}))
             loose = replace(free, dimensions={**free.dimensions, name: ()})
-            codes = tuple(str(code) for code in self.figures.choices(loose).codes(name))
+            codes = tuple(str(one.code) for one in self.figures.codes(loose, name))
             if len(codes) > 1 or name in forced:
                 self.breakdowns[name] = codes
             if name not in wanted:
@@ -195,7 +220,7 @@ class _Reader:
 
     def _of(self, facet: str, query: Query) -> tuple[str | None, ...]:
         """Codes of a filter that have rows."""
-        found = self.figures.choices(query).codes(facet)
+        found = tuple(one.code for one in self.figures.codes(query, facet))
         self.options[facet.removesuffix("s")] = found
         return found
 
@@ -217,44 +242,37 @@ class _Reader:
 
 def query_of(figures: Figures, code: str, state: State) -> Query:
     """The rows of a state; a state without a place is of all places."""
-    places: Iterable[str] = [state.place] if state.place else ()
-    levels: Sequence[str] = ()
-    if state.level is not None:
-        levels = [state.level]
-        places = () if state.place in ("", figures.about.place) else within(figures, state.place, state.level)
+    part = state.place if state.level is not None and state.place not in ("", figures.about.place) else None
     return Query(
         [code],
-        list(places),
+        [state.place] if state.place and state.level is None else [],
         [] if state.period is None else [state.period],
         {name: () if one is None else (one,) for name, one in state.by.items()},
         units=[state.unit],
         methods=[state.method],
         sources=[] if state.source is None else [state.source],
-        levels=levels,
+        levels=[] if state.level is None else [state.level],
+        inside=part,
         total_only=True,
     )
 
 
-def within(figures: Figures, place: str, level: str) -> list[str]:
-    """Places of a level that lie in a place, or are it."""
-    found = [one.id for one in figures.places.values() if one.level == level and place in line(figures, one.id)]
-    return found[:10_000]
+def map_level(figures: Figures, query: Query, levels: Sequence[str], drawable: Collection[str] = ()) -> str:
+    """The level that a map shows by itself: the finest one at which most places have a number that is shown.
 
+    Levels without boundaries count only if none has any. Where most numbers are withheld at every level, it is the one
+    at which the largest part is shown, and of equals the finest. Empty where there is no level.
 
-def line(figures: Figures, place: str) -> list[str]:
-    """A place and those it lies in, from the inside outward."""
-    found: list[str] = []
-    here: str | None = place
-    while here is not None and here in figures.places and here not in found:
-        found.append(here)
-        here = figures.places[here].parent
-    return found
-
-
-def _below(figures: Figures, place: str, level: str, places: set[str]) -> bool:
-    if place in ("", figures.about.place):
-        return True
-    return not places.isdisjoint(within(figures, place, level))
+    Parameters
+    ----------
+    query
+        One row a place: of one series, period and group.
+    """
+    found = {str(one.code): one.shown / one.rows for one in figures.codes(query, "levels")}
+    there = [level for level in figures.tree.finest_first(list(levels)) if level in found]
+    there = [level for level in there if level in drawable] or there
+    most = next((level for level in there if found[level] > 0.5), None)
+    return most or max(there, key=lambda level: found[level], default="")
 
 
 def address(figures: Figures, info: IndicatorInfo, state: State) -> str:

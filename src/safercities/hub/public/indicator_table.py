@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from safercities.hub.public.indicator_state import Asked
+from safercities.hub.public.markup import rows
 from safercities.hub.public.words import NONE, UNRELIABLE, WITHHELD, Row, Words, status
 
 #: Rows of one page of the table, and of all its pages together: whoever wants more takes the file.
@@ -67,6 +69,11 @@ class Table:
     legend: tuple[tuple[str, str], ...] = ()
 
     @property
+    def body(self) -> SafeString:
+        """The lines as they stand in the page."""
+        return rows(self.lines)
+
+    @property
     def first(self) -> int:
         """Number of the first row."""
         return (self.page - 1) * ROWS + 1
@@ -80,18 +87,17 @@ class Table:
 def table(asked: Asked, words: Words) -> Table:
     """The page of the table that was asked for; a page that is not there gives way to the last one."""
     figures = asked.figures
-    numbers = figures.rows(asked.query, columns=["row"], limit=MOST_ROWS).column(0).to_pylist()
-    pages = max(1, -(-len(numbers) // ROWS))
-    page = min(asked.state.page, pages)
-    after = numbers[(page - 1) * ROWS - 1] if page > 1 else None
-    rows = figures.rows(asked.query, limit=ROWS, after=after).to_pylist() if numbers else []
     total = figures.count(asked.query)
+    pages = max(1, -(-min(total, MOST_ROWS) // ROWS))
+    page = min(asked.state.page, pages)
+    skip = (page - 1) * ROWS
+    found = figures.records(asked.query, limit=min(ROWS, MOST_ROWS - skip), skip=skip) if total else []
     columns = _columns(asked)
-    letters = _letters(rows)
-    lines = tuple(line_of(row, columns, words, letters) for row in rows)
+    letters = _letters(found)
+    lines = tuple(line_of(row, columns, words, letters) for row in found)
     heads = tuple(_head(name, words) for name in columns)
     legend = tuple((letter, words.flags(flag)[0]) for flag, letter in letters.items())
-    return Table(heads, lines, page, pages, total, total > len(numbers), legend)
+    return Table(heads, lines, page, pages, total, total > MOST_ROWS, legend)
 
 
 def _letters(rows: Sequence[Row]) -> dict[str, str]:
@@ -160,7 +166,7 @@ def _cell(row: Row, name: str, words: Words, found: str) -> Cell:
 
 @dataclass(frozen=True)
 class Known:
-    """Of the rows that are shown: how many are withheld, unreliable, without number; flags and notes, and how often."""
+    """Of the rows that were asked for: how many are withheld, unreliable, without number; flags, notes, how often."""
 
     rows: int
     withheld: int
@@ -168,19 +174,25 @@ class Known:
     missing: int
     flags: tuple[tuple[str, int], ...]
     notes: tuple[tuple[str, int], ...]
-    cut: bool
 
 
-#: What of a row says how good it is.
-_ABOUT = ("value", "obs_status", "conf_status", "quality", "verdict", "note")
+#: Notes that are told: the most frequent ones.
+_NOTES = 8
 
 
 def known(asked: Asked, words: Words) -> Known:
-    """Count over the rows that were asked for, the first `MOST_ROWS` of them."""
-    found = asked.figures.rows(asked.query, columns=_ABOUT, limit=MOST_ROWS).to_pylist()
-    kinds = Counter(status(row) for row in found)
-    flags = Counter(flag for row in found for flag in (row["quality"] or "").split())
-    notes = Counter(row["note"] for row in found if row["note"])
-    said = tuple((words.flags(flag)[0], count) for flag, count in flags.most_common())
-    cut = len(found) == MOST_ROWS
-    return Known(len(found), kinds[WITHHELD], kinds[UNRELIABLE], kinds[NONE], said, tuple(notes.most_common(8)), cut)
+    """Count over all rows that were asked for, on whatever page of the table they stand."""
+    kinds, flags, notes = Counter[str](), Counter[str](), Counter[str]()
+    for row, count in asked.figures.summary(asked.query):
+        kinds[status(row)] += count
+        flags.update(dict.fromkeys((row["quality"] or "").split(), count))
+        if row["note"]:
+            notes[row["note"]] += count
+    said = tuple((words.flags(flag)[0], count) for flag, count in _often(flags))
+    held, doubted, none = (kinds[kind] for kind in (WITHHELD, UNRELIABLE, NONE))
+    return Known(kinds.total(), held, doubted, none, said, tuple(_often(notes)[:_NOTES]))
+
+
+def _often(found: Counter[str]) -> list[tuple[str, int]]:
+    """The most frequent first."""
+    return sorted(found.items(), key=lambda one: (-one[1], one[0]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from safercities.hub.figures import Figures
 from safercities.hub.figures.about import PlaceInfo
 from safercities.hub.models import Observatory
-from safercities.hub.public.cards import by_topic, cards
+from safercities.hub.public.cards import by_topic, cards, numbers
+from safercities.hub.public.markup import links
 from safercities.hub.public.page import Crumb, link, of_figures, show
 from safercities.hub.public.words import Words
 
@@ -28,9 +29,9 @@ def place(request: HttpRequest, *, observatory: Observatory, figures: Figures, p
     words = Words(figures)
     above = info.parent if info.parent in figures.places else None
     typed = request.GET.get("q", "").replace("\0", "").strip()[:200]
-    found = children(figures.places, place)
-    fitting = [one for one in found if _fits(words, one, typed)]
-    made = cards(words, place, above=above)
+    found = [figures.places[id] for id in figures.tree.children(place)]
+    fitting = [one for one in found if _fits(words, one, typed)] if typed else found
+    made = cards(words, numbers(figures, place), above=above)
     context: dict[str, Any] = {
         "place": info,
         "name": words.place(place),
@@ -39,7 +40,7 @@ def place(request: HttpRequest, *, observatory: Observatory, figures: Figures, p
         "above_name": words.place(above) if above is not None else "",
         "topics": by_topic(made),
         "typed": typed,
-        "children": [(one.id, words.place(one.id), words.level(one.level)) for one in fitting[:MOST]],
+        "children": _listed(observatory, words, fitting[:MOST]),
         "many": len(found) > 30,
         "has_children": bool(found),
         "fitting": len(fitting),
@@ -51,28 +52,16 @@ def place(request: HttpRequest, *, observatory: Observatory, figures: Figures, p
     return show(request, "hub/place/place.html", observatory, crumbs, **context)
 
 
-def children(places: Mapping[str, PlaceInfo], place: str) -> list[PlaceInfo]:
-    """Places that lie directly in it, by name; cases whose place is not known come last."""
-    found = [one for one in places.values() if one.parent == place and one.id != place]
-    return sorted(found, key=lambda one: (one.unplaced, one.name.casefold(), one.id))
-
-
-def ancestors(places: Mapping[str, PlaceInfo], place: str) -> list[PlaceInfo]:
-    """Places that it lies in, the largest first; a circle in the releases ends the way."""
-    found: list[PlaceInfo] = []
-    seen = {place}
-    above = places[place].parent
-    while above is not None and above in places and above not in seen:
-        seen.add(above)
-        found.append(places[above])
-        above = places[above].parent
-    return found[::-1]
+def _listed(observatory: Observatory, words: Words, found: Sequence[PlaceInfo]) -> list[tuple[str, str, str]]:
+    """Address, name and level of places."""
+    address = links("place", observatory, "place")
+    return [(address(one.id), words.place(one.id), words.level(one.level)) for one in found]
 
 
 def _way(observatory: Observatory, words: Words, info: PlaceInfo) -> list[Crumb]:
     """The places above; the observatory's own is called "Places", as its name stands before it already."""
     own = words.figures.about.place
-    above = [*ancestors(words.figures.places, info.id), info]
+    above = [words.figures.places[id] for id in reversed(words.figures.tree.line(info.id))]
     way = [(_("Places") if one.id == own else words.place(one.id), one.id) for one in above]
     return [(name, "" if id == info.id else link("place", observatory, place=id)) for name, id in way]
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, cached_property
 from typing import Any
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_decimal
 from django.utils.translation import get_language, gettext, to_locale
 
+from safercities.hub import texts
 from safercities.hub.figures import Figures
-from safercities.hub.figures.about import IndicatorInfo
+from safercities.hub.figures.about import Definition, IndicatorInfo
 from safercities.hub.public import indicator_terms as terms
+from safercities.hub.public.numerals import numerals
 from safercities.model.dimensions import TOTAL, UNKNOWN, age_range
 from safercities.model.errors import SafercitiesError
 from safercities.model.periods import Period
@@ -55,21 +57,25 @@ class Words:
         self.language = language or get_language() or "en"
         self.locale = _locale(self.language)
         self.rtl = str(self.locale.text_direction) == "rtl"
+        self._numerals = numerals(self.locale)
+        self._known: dict[tuple[object, ...], str] = {}  # what is said in many cells of a page
+
+    def _once(self, say: Callable[..., str], *asked: object) -> str:
+        """What is said of something; worked out once a page."""
+        key = (say.__name__, *asked)
+        if key not in self._known:
+            self._known[key] = say(*asked)
+        return self._known[key]
 
     # -- numbers -------------------------------------------------------------------------------------------------------
 
     def number(self, value: float, digits: int = 0) -> str:
         """A number with so many decimals."""
-        rounded = round(value, digits) + 0.0  # no minus before a zero
-        return format_decimal(rounded, format="#,##0" + ("." + "0" * digits if digits else ""), locale=self.locale)
+        return self._numerals.number(value, digits)
 
     def percent(self, value: float, digits: int = 0) -> str:
         """A number of hundredths with its sign, which never stands alone on a line."""
-        pattern = str(self.locale.percent_formats[None].pattern)
-        made = pattern.replace("0", "0." + "0" * digits, 1) if digits else pattern
-        return format_percent((round(value, digits) + 0.0) / 100, format=made, locale=self.locale).replace(
-            " ", "\u00a0"
-        )
+        return self._numerals.percent(value, digits)
 
     def short(self, value: float) -> str:
         """A number with the decimals that it has: for limits of classes."""
@@ -77,10 +83,13 @@ class Words:
 
     def bare(self, row: Row, name: str = "value") -> str:
         """One number of a row, without unit; a dash where there is none."""
+        return self._bare(row, name, digits(row))
+
+    def _bare(self, row: Row, name: str, decimals: int) -> str:
         value = row[name]
         if value is None:
             return "–"
-        return self.percent(value, digits(row)) if row["unit"] == "%" else self.number(value, digits(row))
+        return self.percent(value, decimals) if row["unit"] == "%" else self.number(value, decimals)
 
     def value(self, row: Row) -> str:
         """The value in its unit, or why there is none."""
@@ -105,16 +114,24 @@ class Words:
 
     def interval(self, row: Row) -> str:
         """The interval with its level in words; empty where there is none."""
-        if status(row) in (WITHHELD, NONE):
+        lower, upper = row["lower"], row["upper"]
+        if (lower is None and upper is None) or status(row) in (WITHHELD, NONE):
             return ""
-        names = {"level": self.level_of(row), "low": self.bare(row, "lower"), "high": self.bare(row, "upper")}
-        if row["lower"] is None and row["upper"] is None:
-            return ""
-        if row["lower"] is None:
-            return gettext("{level} interval up to {high}").format(**names)
-        if row["upper"] is None:
-            return gettext("{level} interval from {low} upward").format(**names)
-        return gettext("{level} interval {low} to {high}").format(**names)
+        decimals = digits(row)
+        low, high = self._bare(row, "lower", decimals), self._bare(row, "upper", decimals)
+        if row["level"] is None:  # nobody said how sure it is: then neither do we
+            return f"≤ {high}" if lower is None else f"≥ {low}" if upper is None else self.isolated(f"{low}–{high}")
+        said = self._intervals[(lower is not None, upper is not None)]
+        return said.format(level=self.level_of(row), low=low, high=high)
+
+    @cached_property
+    def _intervals(self) -> dict[tuple[bool, bool], str]:
+        """Whether there is a lower and an upper bound → the sentence."""
+        return {
+            (False, True): gettext("{level} interval up to {high}"),
+            (True, False): gettext("{level} interval from {low} upward"),
+            (True, True): gettext("{level} interval {low} to {high}"),
+        }
 
     def told(self, row: Row) -> str:
         """Value, interval and what to mind, in one line."""
@@ -125,7 +142,10 @@ class Words:
 
     def level_of(self, row: Row) -> str:
         """The confidence level of the interval."""
-        share = 100 * (row["level"] or 0.95)
+        return self._once(self._level_of, row["level"])
+
+    def _level_of(self, level: float | None) -> str:
+        share = 100 * (level or 0)
         return self.percent(share, next((n for n in range(4) if abs(share - round(share, n)) < 1e-9), 4))
 
     def cases(self, row: Row) -> str:
@@ -136,6 +156,9 @@ class Words:
         info = self.figures.sources.get(row["source"] or "")
         if info is None or info.kind != "survey":
             return self.number(n)
+        return self._once(self._band, n)
+
+    def _band(self, n: int) -> str:
         from safercities.disclose.digits import bands
 
         first, last = (int(edge[0]) for edge in bands([n]))
@@ -149,12 +172,16 @@ class Words:
 
     def status(self, found: str) -> str:
         """The status as a word."""
+        return self._statuses[found]
+
+    @cached_property
+    def _statuses(self) -> dict[str, str]:
         return {
             OK: gettext("published"),
             UNRELIABLE: gettext("read with care"),
             WITHHELD: gettext("withheld"),
             NONE: gettext("not available"),
-        }[found]
+        }
 
     def flags(self, text: str | None) -> list[str]:
         """Quality flags in words."""
@@ -162,6 +189,9 @@ class Words:
 
     def unit(self, unit: str | None) -> str:
         """A unit, as it stands after a number or in a list."""
+        return self._once(self._unit, unit)
+
+    def _unit(self, unit: str | None) -> str:
         if unit is None:
             return gettext("without unit")
         if per := re.fullmatch(r"per ([\d ]+)", unit):
@@ -182,6 +212,9 @@ class Words:
 
     def period(self, code: str) -> str:
         """A period as people say it."""
+        return self._once(self._period, code)
+
+    def _period(self, code: str) -> str:
         if re.fullmatch(r"\d{4}", code):
             return code
         try:
@@ -208,6 +241,17 @@ class Words:
             return id
         return gettext("{level}: not known").format(level=self.level(info.level)) if info.unplaced else info.name
 
+    @property
+    def ranks(self) -> Mapping[str, int]:
+        """Place → where it stands in the order of names in this language; of equal names, by id."""
+
+        def made() -> dict[str, int]:
+            there = {*self.figures.places, *self.figures.about.texts["place"]}
+            ids = sorted(there, key=lambda id: (self.place(id).casefold(), id))
+            return {id: rank for rank, id in enumerate(ids)}
+
+        return self.figures.memo(("ranks", self.language), made)
+
     def level(self, level: str, *, several: bool = False) -> str:
         """Name of a level of places."""
         known = terms.LEVELS.get(level)
@@ -221,10 +265,16 @@ class Words:
     def dimension(self, name: str) -> str:
         """Name of a breakdown."""
         info = self.figures.breakdowns.get(name)
-        return str(terms.DIMENSIONS.get(name) or (info.label if info else name))
+        if name in terms.DIMENSIONS:
+            return str(terms.DIMENSIONS[name])
+        label = info.label if info else name
+        return texts.dimension_name(name, label, self.language) or label
 
     def code(self, name: str, code: str) -> str:
         """Name of a group of a breakdown."""
+        return self._once(self._code, name, code)
+
+    def _code(self, name: str, code: str) -> str:
         if code == TOTAL:
             return str(terms.TOTAL)
         if code == UNKNOWN:
@@ -233,7 +283,9 @@ class Words:
             return str(terms.CODES[name, code])
         info = self.figures.breakdowns.get(name)
         label = info.label_of(code) if info else code
-        return self._ages(code) or label if name == "age" else label
+        if name == "age":
+            return self._ages(code) or label
+        return texts.code_name(name, code, label, self.language) or label
 
     def _ages(self, code: str) -> str:
         try:
@@ -256,13 +308,25 @@ class Words:
                 yield self.code(name, row[name])
 
     def indicator(self, info: IndicatorInfo) -> str:
-        """Name of an indicator, in this language or the first there is; see `indicator_language`."""
-        return info.label(self.indicator_language(info))
+        """Name of an indicator, as it was published; see `indicator_language`."""
+        return self._indicator(info)[0]
 
     def indicator_language(self, info: IndicatorInfo) -> str:
         """Language that its name is in."""
+        return self._indicator(info)[1]
+
+    def _indicator(self, info: IndicatorInfo) -> tuple[str, str]:
+        """In this language if the release has it, or if the name is the catalogue's own; else in the first there is."""
         base = self.language.split("-")[0]
-        return next((name for name in (self.language, base) if name in info.labels), next(iter(info.labels), "en"))
+        if found := next((name for name in (self.language, base) if name in info.labels), None):
+            return info.labels[found], found
+        ours = texts.indicator_name(info.code, info.label(texts.ENGLISH), self.language)
+        return (ours, self.language) if ours else (info.label(), next(iter(info.labels), texts.ENGLISH))
+
+    def definition(self, one: Definition) -> tuple[str, str]:
+        """Text of a definition and its language: this one, where it is word for word the catalogue's."""
+        ours = texts.translated(one.text, self.language) if one.known else None
+        return (ours, self.language) if ours else (one.text, texts.ENGLISH)
 
 
 _SCALE = re.compile(r"(?:score|index) 0–(\d+)")

@@ -20,12 +20,9 @@ from django.views.decorators.http import require_http_methods
 from safercities.config import write_template
 from safercities.hub.access import Right, need_in_hub
 from safercities.hub.models import Event, Observatory
-from safercities.hub.models.work import SLUG
+from safercities.hub.models.work import SLUG, TAKEN
 from safercities.hub.workbench.document import Document
 from safercities.model.errors import SafercitiesError
-
-#: Words that have another meaning in addresses.
-TAKEN = frozenset({"new", "tokens"})
 
 
 def folders() -> Path:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import TooManyFilesSent
+from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,6 +20,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from safercities.hub.access import Right, find, may, need
+from safercities.hub.jobs import leftovers
 from safercities.hub.models import Event, Observatory, Upload
 from safercities.hub.workbench import shelf, uploads
 from safercities.hub.workbench.document import ChangedMeanwhileError, Document
@@ -49,7 +52,7 @@ def files(request: HttpRequest, observatory: Observatory) -> HttpResponse:
 @need(Right.UPLOAD)
 def upload(request: HttpRequest, observatory: Observatory) -> HttpResponseBase:
     """Take files in: into quarantine while they come, and from there only what was looked at."""
-    uploads.sweep()
+    leftovers.sweep_quarantine()
     quarantine = uploads.Quarantine(request)
     request.upload_handlers = [quarantine]
     try:
@@ -114,13 +117,45 @@ def _replace(request: HttpRequest, observatory: Observatory, old: Upload, new: U
     messages.success(request, _("The new file is in use. The old one is kept."))
 
 
+@require_POST
+@need(Right.UPLOAD)
+def remove(request: HttpRequest, observatory: Observatory, number: int) -> HttpResponse:
+    """Take away a file that no source reads, for good: what should not have been brought can be undone."""
+    one = find(Upload, observatory, pk=number)
+    if _is_read(observatory, one):
+        messages.error(request, _("A source reads this file. Take the source out first, or have it read another file."))
+        return redirect("workbench:files", observatory.slug)
+    with transaction.atomic():
+        detail = {"sha256": one.sha256}
+        Event.record("file.removed", actor=request.user, observatory=observatory, object=str(one.pk), detail=detail)
+        one.delete()
+        if (path := _path(observatory, one)) is not None:
+            path.unlink()
+    messages.success(request, _("The file is deleted."))
+    return redirect("workbench:files", observatory.slug)
+
+
+def _is_read(observatory: Observatory, one: Upload) -> bool:
+    try:
+        return bool(shelf.uses(Document.read(observatory.path).data, one.stored))
+    except SafercitiesError:
+        return True  # nobody can tell
+
+
+def _path(observatory: Observatory, one: Upload) -> Path | None:
+    """Where an upload lies; None where it is not there, or what is there is none of ours."""
+    path = observatory.path / one.stored
+    plain = path.is_file() and not path.is_symlink()
+    return path if plain and path.resolve().is_relative_to(observatory.path.resolve()) else None
+
+
 @require_GET
 @need(Right.UPLOAD)
 def download(request: HttpRequest, observatory: Observatory, number: int) -> FileResponse:
     """A file as it was brought: raw data, for those who may bring them."""
     one = find(Upload, observatory, pk=number)
-    path = observatory.path / one.stored
-    if not path.is_file() or path.is_symlink() or not path.resolve().is_relative_to(observatory.path.resolve()):
+    path = _path(observatory, one)
+    if path is None:
         raise Http404
     Event.record("file.downloaded", actor=request.user, observatory=observatory, object=str(one.pk))
     response = FileResponse(path.open("rb"), as_attachment=True, filename=one.name)

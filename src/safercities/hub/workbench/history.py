@@ -16,7 +16,22 @@ from safercities.hub.access import Right, need, rights
 from safercities.hub.models import Event, Observatory, Release
 
 _PAGE = 50
-_VERBS: dict[str, str | Promise] = {
+#: Entry of the trail → what was done, after the name of who did it.
+VERBS: dict[str, str | Promise] = {
+    "file.uploaded": _("brought a file"),
+    "file.replaced": _("replaced a file"),
+    "file.removed": _("removed a file"),
+    "file.downloaded": _("downloaded a file"),
+    "source.saved": _("saved a source"),
+    "source.removed": _("removed a source"),
+    "geography.saved": _("saved a level of places"),
+    "geography.removed": _("removed a level of places"),
+    "settings.saved": _("saved the settings"),
+    "observatory.created": _("created the observatory"),
+    "observatory.changed": _("changed the observatory"),
+    "member.added": _("gave somebody a role"),
+    "member.changed": _("changed somebody's role"),
+    "member.removed": _("took a role from somebody"),
     "job.asked": _("asked for a job"),
     "job.stop_asked": _("asked a job to stop"),
     "proposal.previewed": _("had a preview made"),
@@ -25,6 +40,15 @@ _VERBS: dict[str, str | Promise] = {
     "proposal.refused": _("refused a publication"),
     "release.published": _("published a release"),
     "release.superseded": _("published a correction"),
+    "release.announced": _("announced a release"),
+    "release.received": _("received a release"),
+    "token.made": _("made a token"),
+    "token.revoked": _("revoked a token"),
+    "webhook.made": _("made a webhook"),
+    "webhook.switched_on": _("switched a webhook on"),
+    "webhook.switched_off": _("switched a webhook off"),
+    "webhook.deleted": _("deleted a webhook"),
+    "identity.pinned": _("said whose releases are received"),
 }
 
 
@@ -44,7 +68,7 @@ def history(request: HttpRequest, observatory: Observatory) -> HttpResponse:
     if Right.SEE_TRAIL in allowed:
         events = Event.objects.filter(observatory=observatory)
         page = Paginator(events, _PAGE).get_page(request.GET.get("events"))
-        context |= {"events": page, "told": [(one, _VERBS.get(one.verb, one.verb)) for one in page]}
+        context |= {"events": page, "told": [(one, VERBS.get(one.verb, one.verb)) for one in page]}
     return render(request, "hub/work/history.html", context)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +15,9 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from safercities.hub import texts
 from safercities.hub.access import Right, find, may, need
-from safercities.hub.jobs import queue
+from safercities.hub.jobs import queue, steps
 from safercities.hub.models import Job, Observatory
 from safercities.hub.workbench import shelf
 
@@ -26,8 +28,8 @@ RIGHT_OF = {
     Job.Kind.PROTECT: Right.PREVIEW,
     Job.Kind.PUBLISH: Right.PUBLISH,
     Job.Kind.SUPERSEDE: Right.SUPERSEDE,
-    Job.Kind.IMPORT: Right.PUBLISH,
     Job.Kind.FIGURES: Right.PUBLISH,
+    Job.Kind.COMPARE: Right.SEE_WORKBENCH,
 }
 _PAGE = 50
 
@@ -63,6 +65,7 @@ def told(request: HttpRequest, found: Job) -> dict[str, Any]:
         "observatory": found.observatory,
         "job": found,
         "running": running,
+        "step": steps.words(found.step),
         "percent": min(100 * found.done // found.total, 100) if found.total else None,
         "message": _(found.message) if found.message else "",
         "may_stop": running
@@ -81,9 +84,10 @@ def _proposal(found: Job) -> Any:
 
 
 def _problems(found: Job) -> list[dict[str, Any]]:
-    """With the names of files that people gave them."""
+    """In the reader's language, with the names of files that people gave them."""
     names = shelf.names(found.observatory)
-    return [one | {"file": shelf.shown(str(one.get("file") or ""), names)} for one in found.problems]
+    told = [one | {"file": shelf.shown(str(one.get("file") or ""), names)} for one in found.problems]
+    return [one | asdict(texts.said(one)) for one in told]
 
 
 def _severities(found: Job) -> list[tuple[str, int]]:

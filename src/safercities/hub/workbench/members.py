@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -15,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from safercities.hub.access import Right, may, need
 from safercities.hub.accounts import invite as give_role
+from safercities.hub.accounts import mail_invitation
 from safercities.hub.models import Event, Membership, Observatory, Role
 
 #: What each role may do, in plain words.
@@ -79,6 +81,12 @@ def invite(request: HttpRequest, observatory: Observatory) -> HttpResponse:
     except ValidationError as error:
         form.add_error("email", error.messages[0])
         return _page(request, observatory, form, status=400)
+    if settings.MAIL:
+        if mail_invitation(request, user, observatory, role, link):
+            # the same words for everybody: whether they had an account is theirs to say
+            messages.success(request, _("The invitation is on its way by mail."))
+            return redirect("workbench:members", observatory.slug)
+        messages.error(request, _("The mail could not be sent."))
     if not link:
         messages.success(
             request, _("%(name)s has the role now, and signs in as before.") % {"name": user.name or user.email}

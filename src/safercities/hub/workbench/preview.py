@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,28 +10,17 @@ from typing import Any
 import pyarrow.compute as pc
 from django.utils.translation import gettext as _
 
-from safercities.collect.archive import opened
 from safercities.collect.columns import as_text
 from safercities.collect.file_spec import FileSpec
 from safercities.collect.records import Collected, RawTable
 from safercities.config import FILE, ObservatorySpec
+from safercities.hub import texts
+from safercities.hub.workbench.sampling import sampled
 from safercities.model.errors import Problem, SafercitiesError, Severity
 from safercities.model.printable import one_line
 
 #: Rows that are shown, and characters of a cell.
 ROWS, CELL = 50, 80
-#: Bytes of text that are read at once; of a larger file the beginning.
-SAMPLE = 4 * 2**20
-#: Bytes of other files that are read here; larger ones only by the check.
-LARGE = 32 * 2**20
-_OTHERS = (
-    *(".xlsx", ".xlsm", ".parquet", ".pq", ".geoparquet", ".gpkg", ".geojson", ".json", ".shp", ".fgb"),
-    *(".sav", ".zsav", ".dta", ".xls", ".xlsb", ".ods"),
-)
-
-
-class TooLargeError(Exception):
-    """A file that only the check can read."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +34,7 @@ class Told:
     rows: int = 1
     key: str = ""
     row: int | None = None
+    english: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,54 +67,15 @@ class Preview:
         return self.read - self.kept
 
 
-@contextmanager
-def sampled(spec: FileSpec, folder: Path) -> Iterator[tuple[FileSpec, Path, bool]]:
-    """The file as `spec` says, for as long as the context lasts: of a large text its beginning; and if it is whole.
-
-    Raises
-    ------
-    TooLargeError
-        If it is large, and no text.
-    SafercitiesError
-        If it cannot be opened.
-    """
-    try:
-        with opened(spec.file, folder) as source:
-            size = source.path.stat().st_size
-            if source.suffix in _OTHERS:
-                if size > LARGE:
-                    raise TooLargeError
-                yield spec, folder, True
-            elif size <= SAMPLE:
-                yield spec, folder, True
-            else:
-                with tempfile.TemporaryDirectory(prefix="safercities-") as temporary:
-                    name = f"beginning{source.suffix or '.txt'}"
-                    Path(temporary, name).write_bytes(_beginning(source.path))
-                    yield spec.model_copy(update={"file": name}), Path(temporary), False
-    except OSError:
-        from safercities.model.errors import problem
-
-        raise SafercitiesError(problem("file-missing", file=spec.file)) from None
-
-
-def _beginning(path: Path) -> bytes:
-    """The first rows, up to the end of a line."""
-    with path.open("rb") as stream:
-        head = stream.read(SAMPLE)
-    end = head.rfind(b"\n")
-    if head[end + 1 : end + 2] == b"\0":  # UTF-16, low byte first
-        end += 1
-    return head[: end + 1] if end >= 0 else head
-
-
-def preview(folder: Path, spec: ObservatorySpec, name: str, file: str) -> Preview:
+def preview(folder: Path, spec: ObservatorySpec, name: str, file: str, raw: RawTable | None = None) -> Preview:
     """Read a source as `spec` says.
 
     Parameters
     ----------
     file
         Name of its file as people know it.
+    raw
+        What `sampled` gives of the file, where it was read already.
 
     Raises
     ------
@@ -142,7 +91,7 @@ def preview(folder: Path, spec: ObservatorySpec, name: str, file: str) -> Previe
     assert isinstance(source, FileSpec)  # noqa: S101 - releases of others have a page of their own
     with sampled(source, folder) as (part, base, whole):
         try:
-            raw = read_table(part, base)
+            raw = raw or read_table(part, base)
             inputs = Inputs(base, spec.model_copy(update={"sources": {name: part}}))
             collected = inputs.collect(name)
         except SafercitiesError as error:
@@ -155,7 +104,7 @@ def preview(folder: Path, spec: ObservatorySpec, name: str, file: str) -> Previe
 def _shown(raw: RawTable, collected: Collected, file: str, whole: bool) -> Preview:
     problems = [tell(one, file) for one in collected.problems]
     read = _by_row(collected)
-    rejected = _rejected(collected)
+    rejected = _rejected(collected, file)
     numbers = sorted({*raw.rows[:ROWS].tolist(), *(number for number in rejected if number <= _last(raw))})[:ROWS]
     cells = {int(number): at for at, number in enumerate(raw.rows[:ROWS])}
     heads = [name for name in collected.table.column_names if name not in ("row", "n") or _counts(collected)]
@@ -194,11 +143,15 @@ def _by_row(collected: Collected) -> dict[int, dict[str, Any]]:
     return {int(one["row"]): one for one in first}
 
 
-def _rejected(collected: Collected) -> dict[int, list[Told]]:
+def _rejected(collected: Collected, file: str) -> dict[int, list[Told]]:
+    """Row → why it was left out. Rejects hold the English sentence: the problem that it is of says it otherwise."""
     found: dict[int, list[Told]] = {}
+    known = {(one.code, one.what): one for one in collected.problems}
     for one in collected.rejects.slice(0, 4 * ROWS).to_pylist():
-        told = Told("error", one_line(str(one["column"])), one_line(str(one["why"])), "")
-        found.setdefault(int(one["row"]), []).append(told)
+        where, why = one_line(str(one["column"])), one_line(str(one["why"]))
+        source = known.get((one["code"], why))
+        words = tell(source, file) if source else Told("error", "", why, "", english=not texts.is_english())
+        found.setdefault(int(one["row"]), []).append(replace(words, severity="error", where=where, todo="", rows=1))
     return found
 
 
@@ -249,7 +202,8 @@ def tell(one: Problem, file: str | None = None) -> Told:
     settings = one.file == FILE
     known = replace(one, file=file) if file is not None and not settings else one
     key = (one.column or "") if settings else ""  # a column of the data may have the name of a key
-    return Told(str(one.severity), known.where, known.what, known.todo, one.rows, key, one.row)
+    words = texts.said(known)
+    return Told(str(one.severity), known.where, words.what, words.todo, one.rows, key, one.row, words.english)
 
 
 def worst_first(problems: Iterable[Told]) -> list[Told]:

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from safercities.hub import texts
 from safercities.hub.access import Right, find, may, may_decide, need, rights
 from safercities.hub.jobs import queue
 from safercities.hub.jobs.inputs import written_since
@@ -95,7 +96,7 @@ def _parts(found: Proposal) -> list[dict[str, Any]]:
     """Rows and withheld rows of each indicator and period, by the indicator's name."""
     from safercities.indicators.catalogue import catalogue
 
-    known = {code: entry.on().label for code, entry in catalogue().items()}
+    known = {code: texts.named(entry.on().label) for code, entry in catalogue().items()}
     return [
         one | {"label": known.get(one["indicator"], one["indicator"]), "shown": one["rows"] - one["withheld"]}
         for one in found.seen.get("parts", [])

@@ -19,4 +19,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/publish/<int:number>/publish/", publish.go, name="publish_proposal"),
     path("<slug:slug>/history/", history.history, name="history"),
     path("<slug:slug>/diff/<int:a>/<int:b>/", diff.diff, name="diff"),
+    path("<slug:slug>/diff/<int:a>/<int:b>/compare/", diff.compare, name="compare"),
 ]

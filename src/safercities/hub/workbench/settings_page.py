@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from safercities import config
 from safercities.collect.spec import AuditsSpec, IncidentsSpec, SurveySpec
+from safercities.hub import texts
 from safercities.hub.access import Right, may, need
 from safercities.hub.models import Event, Observatory, Release
 from safercities.hub.workbench.broken import readable
@@ -209,7 +210,7 @@ def _named(name: str) -> str:
         return words_[name]
     from safercities.model.dimensions import dimension, dimensions
 
-    return dimension(name).label if name in dimensions() else name
+    return texts.named(dimension(name).label) if name in dimensions() else name
 
 
 def _indicators(spec: config.ObservatorySpec | None, chosen: list[str]) -> list[tuple[str, list[Choice]]]:
@@ -219,7 +220,7 @@ def _indicators(spec: config.ObservatorySpec | None, chosen: list[str]) -> list[
     can: list[Choice] = []
     cannot: list[Choice] = []
     for code, definition in catalogue().items():
-        choice = Choice(code, definition.on().label, code in chosen)
+        choice = Choice(code, texts.named(definition.on().label), code in chosen)
         (can if choice.chosen or (spec is not None and fits(spec, definition)) else cannot).append(choice)
     can += [Choice(code, code, True, _("not in the catalogue")) for code in chosen if code not in catalogue()]
     return [(_("Your sources can answer these"), can), (_("These need other sources"), cannot)]

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from safercities.collect.records import RawTable
+from safercities.hub import texts
 from safercities.hub.workbench import guess, mapping
 from safercities.hub.workbench.preview import Told
 
@@ -52,6 +53,13 @@ class Values:
     unknown: Question
     rows: Sequence[tuple[str, Question]]
     errors: Sequence[Told] = ()
+
+    @property
+    def legend(self) -> str:
+        """The title as people read it: breakdowns that have a name are called by it."""
+        from safercities.model.dimensions import dimension, dimensions
+
+        return texts.named(dimension(self.title).label) if self.title in dimensions() else self.title
 
 
 @dataclass(frozen=True)
@@ -153,7 +161,7 @@ class Form:
         how = self.draft.get("act")
         current = how if isinstance(how, str) else ""
         options = [("", "", not current)]
-        options += [(code, f"{code} {label}", code == current) for code, label in guess.listed_codes("act").items()]
+        options += [(code, f"{code} {label}", code == current) for code, label in self._acts()]
         return Question("act-code", _("One act for all rows"), "choice", current, "", options, self._errors("act"))
 
     @property
@@ -197,19 +205,22 @@ class Form:
         """What answers of surveys can be: role and question."""
         from safercities.indicators.answers import answers
 
-        return [(role, one.question) for role, one in answers().items()] if self.kind == "survey" else []
+        return [(role, texts.named(one.question)) for role, one in answers().items()] if self.kind == "survey" else []
 
     @property
     def acts(self) -> list[tuple[str, str]]:
         """The codes of acts."""
-        return list(guess.listed_codes("act").items()) if self.kind == "incidents" else []
+        return self._acts() if self.kind == "incidents" else []
+
+    def _acts(self) -> list[tuple[str, str]]:
+        return [(code, texts.named(label)) for code, label in guess.listed_codes("act").items()]
 
     @property
     def known_dimensions(self) -> list[tuple[str, str]]:
         """Breakdowns that have a name."""
         from safercities.model.dimensions import dimension, dimensions
 
-        return [(name, dimension(name).label) for name in dimensions()]
+        return [(name, texts.named(dimension(name).label)) for name in dimensions()]
 
     @property
     def left(self) -> list[Told]:
@@ -323,7 +334,7 @@ class Form:
             return value, Question(f"{prefix}-c{at}", label, "listed", current, listed=listed)
         options = [
             ("", _("Not said"), not current),
-            *((code, f"{words} ({code})", code == current) for code, words in codes.items()),
+            *((code, f"{texts.named(words)} ({code})", code == current) for code, words in codes.items()),
         ]
         options.append(("_U", _("Unknown"), current == "_U"))
         return value, Question(f"{prefix}-c{at}", label, "choice", current, "", options)

@@ -21,7 +21,8 @@ from safercities.hub.models import Event, Observatory
 from safercities.hub.workbench import guess, mapping, shelf
 from safercities.hub.workbench.broken import readable
 from safercities.hub.workbench.document import ChangedMeanwhileError, Document, Plain
-from safercities.hub.workbench.preview import ROWS, Preview, Told, TooLargeError, preview, sampled, tell, worst_first
+from safercities.hub.workbench.preview import ROWS, Preview, Told, preview, tell, worst_first
+from safercities.hub.workbench.sampling import TooLargeError, sampled
 from safercities.hub.workbench.showing import Form
 from safercities.model.errors import SafercitiesError
 from safercities.model.places import Place
@@ -91,7 +92,13 @@ def sources(request: HttpRequest, observatory: Observatory) -> HttpResponseBase:
     context = {
         "observatory": observatory,
         "sources": [
-            (name, one.get("kind"), shelf.shown(str(one.get("file", "")), names)) for name, one in listed.items()
+            (
+                name,
+                one.get("kind"),
+                mapping.KINDS.get(one.get("kind"), one.get("kind")),
+                shelf.shown(str(one.get("file", "")), names),
+            )
+            for name, one in listed.items()
         ],
         "places": [
             (number, one.get("level"), shelf.shown(str(one.get("file", "")), names))
@@ -264,7 +271,7 @@ def _look(edit: Edit, key: str | int) -> None:
     spec = edit.changed.spec
     try:
         if isinstance(key, str):
-            edit.shown = preview(edit.observatory.path, spec, key, edit.file)
+            edit.shown = preview(edit.observatory.path, spec, key, edit.file, edit.raw)
         else:
             from safercities.places.geographies import load_geography
 

@@ -6,7 +6,6 @@ import hashlib
 import os
 import secrets
 import shutil
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +21,8 @@ from django.utils.translation import gettext as _
 
 from safercities.collect.archive import MAX_UNPACKED, opened
 from safercities.collect.workbook import MAX_WORKBOOK
+from safercities.hub import texts
+from safercities.hub.jobs.leftovers import BROUGHT
 from safercities.hub.models import Event, Observatory, Upload, User
 from safercities.model.errors import SafercitiesError
 from safercities.model.printable import one_line
@@ -31,9 +32,6 @@ INPUTS = "inputs"
 QUOTA_FILES = 20
 #: Files in a zip.
 MOST_MEMBERS = 100
-#: Seconds after which a file in quarantine that nobody writes to was left by a process that is gone.
-FORGOTTEN = 3600
-_MARK = "brought-"
 _TEXT = (".csv", ".tsv", ".tab", ".txt")
 _STATA = tuple(bytes([version]) for version in (0x6E, 0x6F, 0x71, 0x72, 0x73, 0x75, 0x76, 0x77, 0x78, 0x79))
 #: How files of each ending begin. Text has no mark: there it is what must not be.
@@ -93,7 +91,7 @@ class Quarantine(FileUploadHandler):
         """A part begins."""
         super().new_file(*args, **kwargs)
         self._close()
-        path = self.folder / f"{_MARK}{secrets.token_hex(16)}{ending_of(self.file_name or '')}"
+        path = self.folder / f"{BROUGHT}{secrets.token_hex(16)}{ending_of(self.file_name or '')}"
         self.paths.append(path)
         self.out = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
         self.hash, self.size, self.refused = hashlib.sha256(), 0, ""
@@ -128,17 +126,6 @@ class Quarantine(FileUploadHandler):
             with suppress(OSError):
                 self.out.close()
         self.out = None
-
-
-def sweep(older: float = FORGOTTEN) -> int:
-    """Take away what killed uploads left in quarantine; returns how many files."""
-    swept = 0
-    for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob(f"{_MARK}*"):
-        with suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > older:
-                path.unlink()
-                swept += 1
-    return swept
 
 
 def ending_of(name: str) -> str:
@@ -177,7 +164,7 @@ def inspect(received: Received) -> None:
     try:
         _inspect(received.path, f".{ending.rpartition('.')[2]}")
     except SafercitiesError as error:
-        raise RefusedError(one_line(error.problems[0].what)) from None
+        raise RefusedError(texts.said(error.problems[0]).what) from None
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
         raise RefusedError(_("It is damaged, or no file of the kind that its ending says.")) from None
 

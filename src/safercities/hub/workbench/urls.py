@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/files/", files.files, name="files"),
     path("<slug:slug>/files/upload/", files.upload, name="upload"),
     path("<slug:slug>/files/<int:number>/", files.download, name="file"),
+    path("<slug:slug>/files/<int:number>/remove/", files.remove, name="remove_file"),
     path("<slug:slug>/sources/", sources.sources, name="sources"),
     path("<slug:slug>/sources/<str:name>/", sources.source, name="source"),
     path("<slug:slug>/places/<int:number>/", sources.geography, name="geography"),

@@ -9,7 +9,12 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from safercities.hub.accounts import invite, password_path
+from safercities.hub.health import migrated
 from safercities.hub.models import Event, Role
+from safercities.hub.operate.starting import database_errors
+from safercities.model.errors import SafercitiesError
+
+_MIGRATE = "The database is not in the form of this version yet: run `python -m safercities.hub migrate` first."
 
 
 class Command(BaseCommand):
@@ -27,9 +32,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the account, and print the link."""
         try:
-            user, link = invite(options["email"], Role.HUB_ADMIN, name=options["name"])
+            with database_errors():
+                if not migrated():
+                    raise CommandError(_MIGRATE)
+                user, link = invite(options["email"], Role.HUB_ADMIN, name=options["name"])
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from None
+        except SafercitiesError as error:
+            raise CommandError(str(error)) from None
         if options["reset"]:
             link = password_path(user)
             Event.record("password.link_made", object=str(user.pk))

@@ -13,6 +13,8 @@ from safercities.hub.jobs.working import work
 class Command(BaseCommand):
     """Runs the jobs of the hub. Several workers may run at once, on one machine that holds the folders."""
 
+    #: None: the checks would load all pages, which a worker never shows, and take two thirds of its start.
+    requires_system_checks = ()
     help = "Run the jobs that wait, and look after those that lost their worker. Ctrl-C puts them back."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

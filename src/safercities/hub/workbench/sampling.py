@@ -1,0 +1,202 @@
+"""The beginning of a file, within what a page may take of time and memory: few bytes may stand for very many rows."""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from safercities.collect.archive import opened
+from safercities.collect.file_spec import FileSpec
+from safercities.model.errors import SafercitiesError, problem
+from safercities.model.printable import without_controls
+
+#: Bytes of text that are read at once; of a larger file the beginning.
+SAMPLE = 4 * 2**20
+#: Bytes of other files that are read here; larger ones only by the check.
+LARGE = 32 * 2**20
+#: Values that a file may hold to be read as a whole, and rows that are read of one that holds more.
+VALUES, FIRST = 300_000, 2_000
+#: Values of a file of which no part can be read.
+MOST = 10 * VALUES
+_WORKBOOK, _PARQUET = (".xlsx", ".xlsm"), (".parquet", ".pq", ".geoparquet")
+_STATISTICS = (".sav", ".zsav", ".dta")
+_TEXT = (".csv", ".tsv", ".tab", ".txt")
+_OTHERS = (*_WORKBOOK, *_PARQUET, *_STATISTICS, ".gpkg", ".geojson", ".json", ".shp", ".fgb", ".xls", ".xlsb", ".ods")
+#: Bytes of a workbook's XML that stand for one value, at least.
+_CELL = 20
+
+
+class TooLargeError(Exception):
+    """A file that only the check can read."""
+
+
+@contextmanager
+def sampled(spec: FileSpec, folder: Path) -> Iterator[tuple[FileSpec, Path, bool]]:
+    """The file as `spec` says, for as long as the context lasts: of a large one its beginning; and if it is whole.
+
+    Raises
+    ------
+    TooLargeError
+        If it is large, and has no beginning that can be read alone.
+    SafercitiesError
+        If it cannot be opened.
+    """
+    with tempfile.TemporaryDirectory(prefix="safercities-") as temporary:
+        try:
+            part = _packed(spec.file, folder, Path(temporary)) or _beginning(spec, folder, Path(temporary))
+        except OSError:
+            raise SafercitiesError(problem("file-missing", file=spec.file)) from None
+        if part is None:
+            yield spec, folder, True
+        else:  # of a workbook it has one sheet
+            yield spec.model_copy(update={"file": part, "sheet": None}), Path(temporary), False
+
+
+def _beginning(spec: FileSpec, folder: Path, target: Path) -> str | None:
+    """Name of a file in `target` with the first rows; None where the whole file is small enough."""
+    with opened(spec.file, folder) as source:
+        size, suffix = source.path.stat().st_size, source.suffix
+        if suffix not in _OTHERS:
+            if size <= SAMPLE:
+                return None
+            with source.path.open("rb") as stream:
+                return _text(stream, target, suffix)
+        if size > LARGE:
+            raise TooLargeError
+        try:
+            return _first_rows(source.path, suffix, spec, target)
+        except (TooLargeError, SafercitiesError):
+            raise
+        except MemoryError:
+            raise TooLargeError from None
+        except Exception:  # it is broken: whoever reads it says in which way
+            return None
+
+
+# -- text --------------------------------------------------------------------------------------------------------------
+
+
+def _packed(name: str, folder: Path, target: Path) -> str | None:
+    """The beginning of a large text in an archive, of which nothing else is unpacked; None where it is none."""
+    archive, _, inner = name.partition(".zip/")
+    path = folder / (f"{archive}.zip" if inner else name)
+    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        return None
+    try:
+        if path.suffix.lower() == ".gz" and Path(path.stem).suffix.lower() in _TEXT:
+            with gzip.open(path) as stream:
+                return _text(stream, target, Path(path.stem).suffix.lower(), only_large=True)
+        return _zipped(path, inner, target) if path.suffix.lower() == ".zip" else None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError):
+        return None  # whoever opens it says what is wrong
+
+
+def _zipped(path: Path, inner: str, target: Path) -> str | None:
+    hidden = (".", "__MACOSX")
+    with zipfile.ZipFile(path) as packed:
+        files = [one for one in packed.infolist() if not one.is_dir()]
+        seen = [one for one in files if not any(p.startswith(hidden) for p in PurePosixPath(one.filename).parts)]
+        named = [one for one in files if one.filename == inner] if inner else seen
+        if len(named) != 1 or named[0].flag_bits & 0x1:
+            return None
+        suffix = PurePosixPath(named[0].filename).suffix.lower()
+        if suffix in _OTHERS and named[0].file_size > LARGE:
+            raise TooLargeError
+        if suffix not in _TEXT:
+            return None
+        with packed.open(named[0]) as member:
+            return _text(member, target, suffix, only_large=True)
+
+
+def _text(stream: IO[bytes] | Any, target: Path, suffix: str, *, only_large: bool = False) -> str | None:
+    """The first rows, up to the end of a line."""
+    head = stream.read(SAMPLE + 2)
+    if only_large and len(head) <= SAMPLE:
+        return None
+    end = head[:SAMPLE].rfind(b"\n")
+    if head[end + 1 : end + 2] == b"\0":  # UTF-16, low byte first
+        end += 1
+    name = f"beginning{suffix or '.txt'}"
+    (target / name).write_bytes(head[: end + 1] if end >= 0 else head[:SAMPLE])
+    return name
+
+
+# -- other formats -----------------------------------------------------------------------------------------------------
+
+
+def _first_rows(path: Path, suffix: str, spec: FileSpec, target: Path) -> str | None:
+    """Name of a file in `target` with the first rows; None where the whole file is small enough."""
+    values = _values(path, suffix)
+    if values <= VALUES:
+        return None
+    if suffix in _PARQUET:
+        return _parquet(path, target)
+    if suffix in _WORKBOOK:
+        return _workbook(path, spec, target)
+    if values > MOST:
+        raise TooLargeError
+    return None
+
+
+def _values(path: Path, suffix: str) -> int:
+    """How many values a file holds, by what it says of itself; 0 where its size bounds them."""
+    if suffix in _PARQUET:
+        import pyarrow.parquet as pq
+
+        about = pq.read_metadata(path)
+        groups = [about.row_group(at) for at in range(about.num_row_groups)]
+        return sum(one.column(at).num_values for one in groups for at in range(one.num_columns))
+    if suffix in _WORKBOOK:
+        with zipfile.ZipFile(path) as archive:
+            return sum(one.file_size for one in archive.infolist() if one.filename.endswith(".xml")) // _CELL
+    if suffix in _STATISTICS:
+        import pyreadstat
+
+        read = pyreadstat.read_dta if suffix == ".dta" else pyreadstat.read_sav
+        _, about = read(str(path), metadataonly=True)
+        if about.number_rows is None:  # a byte holds a value at most, but where it was packed as in a zip
+            return path.stat().st_size if suffix == ".sav" else MOST + 1
+        return about.number_rows * (about.number_columns or 0)
+    return 0
+
+
+def _parquet(path: Path, target: Path) -> str:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, memory_map=False) as source:
+        batch = next(source.iter_batches(batch_size=FIRST))
+        with pq.ParquetWriter(target / "beginning.parquet", source.schema_arrow) as out:
+            out.write_batch(batch)
+    return "beginning.parquet"
+
+
+def _workbook(path: Path, spec: FileSpec, target: Path) -> str:
+    """The first rows of the sheet that is meant, in a workbook of its own: stored values, and no merged cells."""
+    import openpyxl
+    from openpyxl.cell import WriteOnlyCell
+
+    from safercities.collect.workbook import _chosen
+
+    with zipfile.ZipFile(path) as archive:
+        strings = [one.file_size for one in archive.infolist() if one.filename.endswith("sharedStrings.xml")]
+    if sum(strings) > LARGE:  # all of them are read before the first row
+        raise TooLargeError
+    with path.open("rb") as stream:
+        book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
+        sheet = _chosen(book, spec)
+        sheet.reset_dimensions()
+        made = openpyxl.Workbook(write_only=True)
+        written = made.create_sheet()
+        for row in sheet.iter_rows(max_row=spec.header + FIRST, values_only=True):
+            cells = [WriteOnlyCell(written, without_controls(v) if isinstance(v, str) else v) for v in row]
+            for cell in cells:
+                cell.data_type = "s" if cell.data_type == "f" else cell.data_type  # text that looks like a formula
+            written.append(cells)
+    made.save(target / "beginning.xlsx")
+    return "beginning.xlsx"

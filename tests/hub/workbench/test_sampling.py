@@ -1,0 +1,106 @@
+"""The beginning of files: few bytes that stand for millions of rows are neither unpacked nor read by a page."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyreadstat
+import pytest
+
+from safercities.collect.file_spec import FileSpec
+from safercities.collect.read import read_table
+from safercities.hub.workbench import sampling
+from safercities.hub.workbench.sampling import TooLargeError, sampled
+from safercities.model.errors import SafercitiesError
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in {"SAMPLE": 1000, "VALUES": 200, "FIRST": 20, "MOST": 2000}.items():
+        monkeypatch.setattr(sampling, name, size)
+
+
+def beginning(folder: Path, **spec: str | int) -> tuple[list[dict[str, object]], bool]:
+    """Rows that a page reads, and whether they are all."""
+    with sampled(FileSpec.model_validate(spec), folder) as (part, base, whole):
+        return read_table(part, base).table.to_pylist(), whole
+
+
+TEXT = "id;word\n" + "".join(f"{n};wörd {n}\n" for n in range(5000))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.zip", "a.zip/in/a.csv"])
+def test_of_large_text_the_beginning_is_read_also_in_archives(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = TEXT.encode()
+    if name.endswith(".gz"):
+        (tmp_path / name).write_bytes(gzip.compress(content))
+    elif "zip" in name:
+        with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as made:
+            made.writestr("in/a.csv", content)
+            made.writestr("__MACOSX/in/a.csv", b"x")
+    else:
+        (tmp_path / name).write_bytes(content)
+    if name != "a.csv":
+        monkeypatch.setattr(sampling, "opened", lambda *given: pytest.fail("all of it is unpacked"))
+    rows, whole = beginning(tmp_path, file=name)
+    assert not whole
+    assert 10 < len(rows) < 100
+    assert [row["word"] for row in rows] == [f"wörd {n}" for n in range(len(rows))]  # no row is cut
+
+
+def test_small_and_broken_archives_are_read_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(TEXT[:50].rpartition("\n")[0].encode()))
+    assert beginning(tmp_path, file="a.csv.gz")[1]
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(TEXT.encode())[:200])
+    for name in ("b.csv.gz", "../a.csv.gz", "none.zip"):
+        with pytest.raises(SafercitiesError):
+            beginning(tmp_path / "in" if name.startswith("..") else tmp_path, file=name)
+
+
+def test_of_a_parquet_file_that_few_bytes_make_large_the_first_rows_are_read(tmp_path: Path) -> None:
+    table = pa.table({"n": np.zeros(3_000_000, np.int64), "word": pa.array(["same"]).take(pa.array([0] * 3_000_000))})
+    pq.write_table(table, tmp_path / "a.parquet", compression="zstd")
+    assert (tmp_path / "a.parquet").stat().st_size < 50_000
+    rows, whole = beginning(tmp_path, file="a.parquet")
+    assert (rows, whole) == ([{"n": 0, "word": "same"}] * 20, False)
+    pq.write_table(table.slice(0, 10), tmp_path / "b.parquet")
+    assert (len(beginning(tmp_path, file="b.parquet")[0]), beginning(tmp_path, file="b.parquet")[1]) == (10, True)
+
+
+def test_of_a_large_workbook_the_first_rows_of_the_sheet_that_is_meant_are_read(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "About"
+    sheet = book.create_sheet("Cases")
+    sheet.append(["A title"])
+    sheet.append(["day", "text", "n"])
+    for n in range(300):
+        sheet.append([datetime(2024, 1, 2), "'=1+1" if n else "ñ", n / 4])
+    sheet["B5"].value, sheet["B5"].data_type = "=HYPERLINK(1)", "s"
+    book.save(tmp_path / "a.xlsx")
+    for which in ("Cases", 2):
+        rows, whole = beginning(tmp_path, file="a.xlsx", sheet=which, header=2)
+        assert (len(rows), whole) == (20, False)
+        assert rows[0] == {"day": datetime(2024, 1, 2), "text": "ñ", "n": 0}
+        assert rows[2]["text"] == "=HYPERLINK(1)"
+        assert rows[3]["n"] == 0.75
+    with pytest.raises(SafercitiesError, match="None"):
+        beginning(tmp_path, file="a.xlsx", sheet="None")
+
+
+def test_a_survey_file_with_too_many_values_is_left_to_the_check(tmp_path: Path) -> None:
+    import pandas as pd
+
+    for name, rows in (("small.sav", 5), ("large.sav", 5000)):
+        pyreadstat.write_sav(pd.DataFrame({"q1": np.zeros(rows), "q2": np.ones(rows)}), str(tmp_path / name))
+    assert beginning(tmp_path, file="small.sav")[1]
+    with pytest.raises(TooLargeError):
+        beginning(tmp_path, file="large.sav")
