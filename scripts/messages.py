@@ -7,6 +7,7 @@ Needs no GNU gettext: Django turns templates into calls, Babel finds the calls a
 
 from __future__ import annotations
 
+import ast
 import gettext
 import re
 import sys
@@ -23,6 +24,7 @@ from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
 from safercities.hub.languages import CATALOGUE, OWN, TEXTS
+from safercities.hub.phrases import PHRASES
 
 SAFERCITIES = Path(__file__).parents[1] / "src" / "safercities"
 HUB, PROBLEMS = SAFERCITIES / "hub", SAFERCITIES / "model" / "problems"
@@ -61,12 +63,24 @@ def gather() -> Catalog:
 
 
 def _calls(path: Path) -> bytes:
-    """Code as it is; of a template, the calls: one a line, since its own indentation is not Python's."""
+    """Code as it is, and the calls within its f-strings; of a template, the calls.
+
+    They stand one a line: a template's own indentation is not Python's, and Babel looks into no f-string.
+    """
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        return text.encode()
+        return "\n".join([text, *_inside(text)]).encode()
     lines = (line.strip() for line in templatize(text, origin=path.name).splitlines())
     return "\n".join(re.sub(r"\bX+\b", "", line).strip() for line in lines).encode()
+
+
+def _inside(code: str) -> Iterator[str]:
+    """The calls of gettext that stand within f-strings."""
+    for formatted in ast.walk(ast.parse(code)):
+        if isinstance(formatted, ast.JoinedStr):
+            for node in ast.walk(formatted):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KEYWORDS:
+                    yield ast.unparse(node)
 
 
 def below() -> Catalog:
@@ -77,7 +91,7 @@ def below() -> Catalog:
             for kind in tomllib.loads(path.read_text(encoding="utf-8")).values():
                 for text in (kind["what"], kind["todo"]):
                     catalog.add(_line(text), "", [(f"model/problems/{path.name}", 0)])
-    for text, place in names():
+    for text, place in [*names(), *((one, "hub/phrases.py") for one in PHRASES)]:
         if text:
             catalog.add(_line(text), "", [(place, 0)])
     for message in catalog:

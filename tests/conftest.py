@@ -67,7 +67,7 @@ def _group_is_there(pid: int) -> bool:
 
 
 #: Folders whose tests share what is dear (a city, a chain of releases): each in one process.
-TOGETHER = ("tests/demo/", "tests/hub/api/", "tests/hub/public/")
+TOGETHER = ("tests/demo/", "tests/hub/api/", "tests/hub/browser/", "tests/hub/public/")
 #: Modules whose tests are dear and share nothing: each test where there is time.
 APART = ("disclose/test_thousand.py", "hub/jobs/test_server_killed.py")
 #: What takes longest begins first: else one process would be at it at the end, and the others would wait.

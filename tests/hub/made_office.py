@@ -95,7 +95,7 @@ class Office:
 class _Handler(BaseHTTPRequestHandler):
     office: Office
 
-    def do_GET(self) -> None:  # noqa: N802 (http.server names it)
+    def do_GET(self) -> None:
         parts = urlsplit(self.path)
         if parts.path == "/authorize":
             self.send_response(302)
@@ -109,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
         }
         self._say(told.get(parts.path))
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self._say(self.office.token(dict(parse_qsl(asked))), refused=400)
 

@@ -99,6 +99,19 @@ def cluster() -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def own_database() -> dict[str, str]:
+    """Settings for processes of a test's own: another, empty database where the tests run on PostgreSQL; else none."""
+    url = os.environ.get("SAFERCITIES_TEST_DATABASE_URL", "")
+    if not url:
+        return {}
+    import psycopg
+
+    name = f"hub_{secrets.token_hex(4)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+    return {"SAFERCITIES_DATABASE_URL": f"{url.rpartition('/')[0]}/{name}"}
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Cluster]:
     """One cluster for all; each test takes a database of its own by `create`."""

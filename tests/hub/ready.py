@@ -1,7 +1,7 @@
 """A hub's home that has its database, its texts and its files already: made once a run, for tests that start hubs.
 
-To make one takes several seconds. A test module asks for it by `from hub.ready import ready as ready`, takes the fixture
-`ready`, and copies it where its hub is to live.
+To make one takes several seconds. A test module asks for it by `from hub.ready import ready as ready`, takes the
+fixture `ready`, and copies it where its hub is to live.
 """
 
 from __future__ import annotations

@@ -16,11 +16,11 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from hub.api.conftest import small
 from hub.figures.conftest import made
 from hub.figures.made_chain import City
+from hub.shown import show
 from safercities.hub.access import RIGHTS, Right
 from safercities.hub.api import limits, sdmx_told
 from safercities.hub.api.main import api
 from safercities.hub.models import Observatory, Role, Scope, Token, User
-from safercities.hub.published import refresh
 
 __all__ = ["made", "small"]
 #: Endpoints that do more than read, or read what not all may read, with what they need besides a scope.
@@ -126,7 +126,7 @@ def published(city: Observatory, hidden: Observatory, small: City) -> None:
     """Both have releases."""
     for each in (city, hidden):
         shutil.copytree(small.releases, each.releases)
-        refresh(each)
+        show(each, small.releases)
 
 
 @pytest.mark.usefixtures("published")
@@ -134,7 +134,9 @@ def test_each_role_at_each_endpoint(people: dict[str, Client]) -> None:
     for method, path in INSIDE:
         need = NEEDS.get((method, path))
         for name, client in people.items():
-            nowhere, there, known = (_told(_answer(client, method, path, slug)) for slug in ("nowhere", "hidden", "city"))
+            nowhere, there, known = (
+                _told(_answer(client, method, path, slug)) for slug in ("nowhere", "hidden", "city")
+            )
             where = (method, path, name)
             if name in ("nobody", "stranger"):
                 assert there == nowhere, where

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
+from hub.postgres import own_database
 from safercities.hub.models import Event, Job, Observatory, Proposal, Release, Role, Token, User, Webhook
 from safercities.hub.models import shelf as shelf_module
 from safercities.hub.models.trail import START, TrailError
@@ -39,7 +40,7 @@ print(Event.objects.count(), Event.broken())
 def test_the_migrations_run_and_processes_do_not_trip_over_each_other(tmp_path):
     """The other tests take the short way: one process, tables straight from the models."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("SAFERCITIES_", "DJANGO_"))}
-    environ["SAFERCITIES_HUB_HOME"] = str(tmp_path)
+    environ |= {"SAFERCITIES_HUB_HOME": str(tmp_path), **own_database()}
     hub = [sys.executable, "-m", "safercities.hub"]
     for command in (["migrate", "--verbosity", "0"], ["migrate", "--check"]):
         subprocess.run([*hub, *command], env=environ, timeout=120, check=True)
@@ -276,6 +277,19 @@ def test_the_first_administrator_comes_by_a_link_that_is_good_once(db, client, c
     call_command("createadmin", "ana@example.org")
     assert "--reset" in capsys.readouterr().out
     assert Event.broken() is None
+
+
+def test_who_cannot_get_in_any_more_gets_another_link_and_no_role(make_user, client, capsys):
+    user = make_user("ana")
+    call_command("createadmin", "Ana@example.org", "--reset")
+    path = capsys.readouterr().out.strip().removeprefix("http://localhost:8000")
+    assert b'name="password1"' in client.get(path, follow=True).content
+    assert not user.memberships.exists()
+    assert Event.objects.get().verb == "password.link_made"
+    for address in ("bo@example.org", "ana@example.org"):
+        User.objects.update(is_active=False)
+        with pytest.raises(CommandError):
+            call_command("createadmin", address, "--reset")
 
 
 @pytest.mark.parametrize("url", ["", "postgres://a:geheim@127.0.0.1:1/b", "postgres://a:ge/heim@127.0.0.1:1/b"])

@@ -13,11 +13,12 @@ from babel.messages.catalog import Catalog
 from django.utils.translation import override
 
 from hub.workbench.publishing import Office, office
+from safercities.config import load
 from safercities.hub import texts
 from safercities.hub.jobs import queue
 from safercities.hub.workbench.preview import tell
 from safercities.indicators.catalogue import indicator
-from safercities.model.errors import catalogue, problem
+from safercities.model.errors import Problem, SafercitiesError, catalogue, problem
 
 __all__ = ["office"]
 SCRIPT = Path(__file__).parents[2] / "scripts" / "messages.py"
@@ -83,6 +84,25 @@ def test_values_keep_their_order_where_writing_goes_from_right_to_left(words: di
     assert told.what == "\u20681-2\ufffd 3\u2069: \u2068a\u2069"
 
 
+def test_hints_are_translated_within_the_sentence(words: dict[str, str], tmp_path: Path) -> None:
+    def todo(one: Problem) -> str:
+        words[one.kind.what] = "…"
+        words.setdefault(one.kind.todo, one.kind.todo)
+        return texts.said(one, "es").todo
+
+    words["did you mean {code}"] = "quizá {code}"
+    (tmp_path / "observatory.toml").write_text('[observatory]\nname = "A"\nplaec = "XA-A"\n', encoding="utf-8")
+    with pytest.raises(SafercitiesError) as caught:
+        load(tmp_path)
+    assert "quizá place" in {todo(one) for one in caught.value.problems if one.code == "key-unknown"}
+    given = {"value": "Homicide", "given": "101", "list": "ICCS", "codes": "0101"}
+    words["did you mean {code} ({name})?"], words["Intentional homicide"] = "¿{code} ({name})?", "Homicidio"
+    one = problem("map-code-unknown", **given, hint="did you mean 0101 (Intentional homicide)? ")
+    assert todo(one).startswith("¿0101 (Homicidio)? ")
+    assert todo(problem("map-code-unknown", **given, hint="something else ")).startswith("something else ")
+    assert texts.said(problem("map-code-unknown", **given, hint="\u202e "), "ar").todo.startswith("\u2068\ufffd")
+
+
 def test_only_names_that_are_the_built_in_ones_are_translated(words: dict[str, str]) -> None:
     label = indicator("recorded.robbery").on().label
     words |= {label: "Vol", "Our own robberies": "?", "Education": "Éducation", "Female": "Femme", "Lives alone": "?"}
@@ -135,6 +155,13 @@ def test_texts_that_the_hub_can_show_are_gathered(script: Any) -> None:
     assert {kind.what, kind.todo, "Female", "Education", "Intentional homicide"} <= found
     assert indicator("sdg.16.1.1").on().label in found
     assert catalogue()["hub-extra"].what not in found  # only whoever starts a hub meets it
+
+
+def test_calls_within_formatted_texts_are_gathered(script: Any, tmp_path: Path) -> None:
+    path = tmp_path / "page.py"
+    path.write_text("x = f'<b>{escape(_(\"Before\"))}</b>'\ny = _('After')\n", encoding="utf-8")
+    found = [message for _, message, _, _ in script.extract("python", script.BytesIO(script._calls(path)))]
+    assert sorted(found) == ["After", "Before"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 WHOLE = 250
 #: Programs of more entries than this are asked of the interior-point method.
 LARGE = 60_000
+#: Matrices of up to so many cells are multiplied with their zeros: several times quicker.
+DENSE = 100_000
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def _bounds(knowledge: Knowledge, targets: csr_array, whole: bool) -> Bounds:
     lower, upper = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
     seen = _Seen(targets)
     for number in range(size):
-        row = targets[[number]].toarray().ravel()
+        row = dense_row(targets, number)
         for sign, into in ((1.0, lower), (-1.0, upper)):
             found = ask.minimise(sign * row)
             seen.add(found.x)
@@ -127,9 +130,15 @@ def _bounds(knowledge: Knowledge, targets: csr_array, whole: bool) -> Bounds:
     return Bounds(lower, upper)
 
 
+def dense_row(matrix: csr_array, number: int) -> Floats:
+    """A row with its zeros; several times quicker than to take it out as a matrix."""
+    at = slice(matrix.indptr[number], matrix.indptr[number + 1])
+    return np.bincount(matrix.indices[at], matrix.data[at], minlength=matrix.shape[1])
+
+
 def inward(value: float) -> int:
     """The least whole number that is not below a value found by a solver, its tolerance aside."""
-    return int(np.ceil(value - slack(value)))
+    return math.ceil(value - TOLERANCE * min(max(abs(value), 1.0), 100.0))  # `slack`, without arrays
 
 
 def slack(value: Floats | float) -> Floats:
@@ -141,7 +150,8 @@ class _Seen:
     """The least and greatest value of each target among whole solutions that were met."""
 
     def __init__(self, targets: csr_array) -> None:
-        self._targets = targets
+        small = targets.shape[0] * targets.shape[1] <= DENSE
+        self._targets = targets.toarray() if small else targets
         self._low = np.full(targets.shape[0], np.inf)
         self._high = np.full(targets.shape[0], -np.inf)
 

@@ -93,8 +93,8 @@ class Knowledge:
         """Whether a set of leaves agrees with all facts."""
         sums = self.matrix @ leaves
         return bool(
-            np.all(sums >= self.lower - 1e-6)
-            and np.all(sums <= self.upper + 1e-6)
-            and np.all(leaves >= self.least - 1e-6)
-            and np.all(leaves <= self.most + 1e-6)
+            (sums >= self.lower - 1e-6).all()
+            and (sums <= self.upper + 1e-6).all()
+            and (leaves >= self.least - 1e-6).all()
+            and (leaves <= self.most + 1e-6).all()
         )

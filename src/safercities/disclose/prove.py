@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safercities.disclose.audit import LARGE, inward, program, small
+from safercities.disclose.audit import LARGE, dense_row, inward, program, small
 from safercities.disclose.insiders import Inside
 from safercities.disclose.knowledge import Ints, Knowledge
 from safercities.disclose.marginal import Marginal
@@ -18,7 +18,7 @@ from safercities.disclose.worlds import Insider, Opening, Points
 from safercities.model.errors import SafercitiesError, problem
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+    from scipy.sparse import csc_array, csr_array
 
 #: Rounds of questions to all open targets together, after which each is asked by itself, or called open.
 ROUNDS = 60
@@ -173,10 +173,20 @@ class Prover:
     @cached_property
     def _single(self) -> Ints:
         """The leaf of each target that is a single leaf; −1 for the others."""
-        sizes = np.diff(self.targets.indptr)
-        first = np.full(len(sizes), -1, dtype=np.int64)
-        first[sizes == 1] = self.targets.indices[self.targets.indptr[:-1][sizes == 1]]
+        alone = self._sizes == 1
+        first = np.full(len(alone), -1, dtype=np.int64)
+        first[alone] = self.targets.indices[self.targets.indptr[:-1][alone]]
         return first
+
+    @cached_property
+    def _sizes(self) -> Ints:
+        """Leaves of each target."""
+        return np.diff(self.targets.indptr)
+
+    @cached_property
+    def _across(self) -> csc_array:
+        """The targets of each leaf."""
+        return self.targets.T
 
     def _rounds(self, knowledge: Knowledge, insider: Insider | None, but: Collection[int] = ()) -> None:
         """Ask about all open targets together, each in a direction of its own, as long as that closes some."""
@@ -208,10 +218,11 @@ class Prover:
 
         Weights by chance, so that a program does not raise all a little where it can raise some enough.
         """
-        rows = self.targets[targets]
-        weight = self._rng.exponential(size=len(targets)) / np.sqrt(np.diff(rows.indptr))
+        weight = self._rng.exponential(size=len(targets)) / np.sqrt(self._sizes[targets])
         down = (self._rng.random(len(targets)) < 0.5) & (self.points.reach()[0][targets] > 0)
-        return np.asarray(rows.T @ np.where(down, weight, -weight))
+        times = np.zeros(self.targets.shape[0])
+        times[targets] = np.where(down, weight, -weight)
+        return np.asarray(self._across @ times)
 
     def _take(self, x: Floats) -> None:
         if self.whole:
@@ -233,7 +244,7 @@ class Prover:
         found = []
         ask, exact = program(knowledge), program(knowledge, whole=True) if self.whole else None
         for target in targets.tolist():
-            row, edges = self.targets[[target]].toarray().ravel(), []
+            row, edges = dense_row(self.targets, target), []
             for sign in (1.0, -1.0):
                 best = ask.minimise(sign * row)
                 self._take(best.x)

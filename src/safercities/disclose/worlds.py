@@ -44,6 +44,8 @@ class Points:
     _leaves: list[Floats] = field(default_factory=list)
     _values: list[Floats] = field(default_factory=list)
     _stacked: tuple[Floats, Floats] | None = None
+    _ends: tuple[Floats, Floats] | None = None
+    _reach: tuple[Ints, Ints] | None = None
 
     def __len__(self) -> int:
         return len(self._leaves)
@@ -53,9 +55,12 @@ class Points:
 
     def add(self, leaves: Floats) -> None:
         """One more point."""
+        values = np.asarray(self.targets @ leaves)
         self._leaves.append(leaves)
-        self._values.append(np.asarray(self.targets @ leaves))
-        self._stacked = None
+        self._values.append(values)
+        low, high = self._ends or (values, values)
+        self._ends = np.minimum(low, values), np.maximum(high, values)
+        self._stacked = self._reach = None
 
     def value(self, target: int) -> float:
         """Of the first point."""
@@ -75,14 +80,16 @@ class Points:
 
     def reach(self, insider: Insider | None = None) -> tuple[Ints, Ints]:
         """Least and greatest whole number in each target, of all points or those that agree with an insider."""
-        if not self._leaves:
-            values = np.zeros((0, self.targets.shape[0]))
-        else:
-            values = self._all[1] if insider is None else self._with_case(insider)
-        if not len(values):
-            return np.zeros(self.targets.shape[0], dtype=np.int64), np.full(self.targets.shape[0], -1)
-        low, high = values.min(axis=0), values.max(axis=0)
-        return np.ceil(low - slack(low)).astype(np.int64), np.floor(high + slack(high)).astype(np.int64)
+        if self._ends is None:
+            return self._nowhere()
+        if insider is None:
+            self._reach = self._reach or _between(*self._ends)
+            return self._reach
+        values = self._with_case(insider)
+        return _between(values.min(axis=0), values.max(axis=0)) if len(values) else self._nowhere()
+
+    def _nowhere(self) -> tuple[Ints, Ints]:
+        return np.zeros(self.targets.shape[0], dtype=np.int64), np.full(self.targets.shape[0], -1)
 
     def _with_case(self, insider: Insider) -> Floats:
         """Target values of the points that agree with an insider: with one case in her leaf, or more."""
@@ -90,3 +97,8 @@ class Points:
         at = leaves[:, insider.leaf]
         fits = np.abs(at - 1) < TOLERANCE if insider.alone else at > 1 - TOLERANCE
         return values[fits]
+
+
+def _between(low: Floats, high: Floats) -> tuple[Ints, Ints]:
+    """The least and greatest whole numbers between limits that a solver found."""
+    return np.ceil(low - slack(low)).astype(np.int64), np.floor(high + slack(high)).astype(np.int64)

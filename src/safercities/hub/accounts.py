@@ -10,6 +10,7 @@ from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -101,7 +102,7 @@ def _new(address: str, name: str) -> User:
 
 def _in_use(user: User) -> bool:
     """Whether somebody can sign in to it, or ever did: by a password, or by the office's sign-in."""
-    return user.has_usable_password() or user.last_login is not None or user.socialaccount_set.exists()
+    return user.has_usable_password() or user.last_login is not None or SocialAccount.objects.filter(user=user).exists()
 
 
 def password_path(user: User) -> str:

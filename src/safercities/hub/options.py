@@ -124,13 +124,18 @@ OPTIONS = (
     Option("EMAIL_URL", str, "", "Mail server, `smtp+tls://user:password@host:587`. Empty: no mail.", secret=True),
     Option("EMAIL_FROM", str, "safercities@localhost", "Sender of the hub's mail."),
     Option("OIDC_NAME", str, "", "What people call the office's sign-in (OpenID Connect), on the button."),
-    Option("OIDC_SERVER", address, "", "Address of that sign-in: what stands before `/.well-known/openid-configuration`."),
+    Option(
+        "OIDC_SERVER", address, "", "Address of that sign-in: what stands before `/.well-known/openid-configuration`."
+    ),
     Option("OIDC_CLIENT_ID", str, "", "Name of the hub there."),
     Option("OIDC_CLIENT_SECRET", str, "", "Password of the hub there.", secret=True),
-    Option("BASEMAP", address, "", "Address of map tiles to draw under maps, `https://…/{z}/{x}/{y}.png`. Empty: none."),
+    Option(
+        "BASEMAP", address, "", "Address of map tiles to draw under maps, `https://…/{z}/{x}/{y}.png`. Empty: none."
+    ),
     Option("UPLOAD_MAX_MB", amount, "1024", "Largest file that analysts may upload."),
     Option("RATE_PUBLIC", rate, "600/m", "Requests of one address to the API without a token."),
     Option("RATE_TOKEN", rate, "3000/m", "Requests of one token to the API."),
+    Option("RATE_FILES", rate, "60/m", "Files and drawings of indicators that are made for one address."),
     Option("RATE_SIGN_IN", rate, "20/m", "Attempts to sign in from one address."),
     Option(
         "METRICS_TOKEN",

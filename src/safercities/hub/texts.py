@@ -19,6 +19,7 @@ from django.conf import settings
 from django.utils.translation import get_language, get_language_info, to_locale
 
 from safercities import terminal
+from safercities.hub import phrases
 from safercities.hub.languages import TEXTS
 from safercities.model.errors import Problem, catalogue
 from safercities.model.printable import one_line
@@ -134,7 +135,7 @@ def said(one: Problem | Mapping[str, Any], language: str | None = None) -> Said:
     if what is None or todo is None:
         return english
     words = {name: told.get(name) for name in ("file", "row", "column", "rows")} | dict(details)
-    isolated = {name: _isolated(value, language) for name, value in words.items()}
+    isolated = {name: _filled(name, value, language) for name, value in words.items()}
     try:
         return Said(what.format(**isolated), todo.format(**isolated))
     except (LookupError, ValueError, AttributeError, TypeError):  # an ill-formed translation, or other details
@@ -146,9 +147,11 @@ def is_english(language: str | None = None) -> bool:
     return (language or get_language() or ENGLISH).split("-")[0] == ENGLISH
 
 
-def _isolated(value: object, language: str) -> object:
-    """A value within a sentence: on one line; where writing goes from right to left, it keeps its own direction."""
+def _filled(name: str, value: object, language: str) -> object:
+    """A value within a sentence, on one line: phrases of ours translated; others keep their direction of writing."""
     if not isinstance(value, str):
         return value
     line = one_line(value)
+    if name in phrases.DETAILS and (ours := phrases.phrase(line, lambda text: translated(text, language))):
+        return ours
     return f"\u2068{line}\u2069" if line and get_language_info(language)["bidi"] else line

@@ -11,10 +11,10 @@ from django.test import Client
 
 from hub.figures.conftest import made as made
 from hub.figures.made_chain import City, full_city, new_city
+from hub.shown import show
 from release.made_release import rows
 from safercities.hub.api import limits
 from safercities.hub.models import Observatory, Role, Scope, Token
-from safercities.hub.published import refresh
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> City:
 def filled(city: Observatory, chain_of_city: City) -> Observatory:
     """The public observatory with all releases of the city."""
     shutil.copytree(chain_of_city.releases, city.releases)
-    refresh(city)
+    show(city, chain_of_city.releases)
     return city
 
 
@@ -54,7 +54,7 @@ def filled(city: Observatory, chain_of_city: City) -> Observatory:
 def secret(hidden: Observatory, small: City) -> Observatory:
     """The hidden observatory, with releases."""
     shutil.copytree(small.releases, hidden.releases)
-    refresh(hidden)
+    show(hidden, small.releases)
     return hidden
 
 

@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 import safercities
 from hub import made_observatory
@@ -23,6 +24,7 @@ from safercities.hub.published import figures, refresh
 from safercities.publishing import publish
 from safercities.release.store import KeyStore
 
+VIEWPORT = {"width": 1000, "height": 800}
 ARGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 WATCH = """window.violations = [];
 document.addEventListener("securitypolicyviolation",
@@ -61,30 +63,83 @@ def site() -> Iterator[StaticSite]:
     one.close()
 
 
+class Pool:
+    """Browser pages that tests hand on to each other: to make one costs more than most tests.
+
+    Whoever gets one finds it without cookies, at about:blank, and is the only one to have it.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+        self.free: dict[str, list[Watched]] = {}
+
+    def take(self, *, fresh: bool = False, **options: Any) -> Watched:
+        """One with these options of a context. `fresh`: made anew, and thrown away afterwards."""
+        options.setdefault("locale", "en")
+        seen = {"viewport": options.pop("viewport", VIEWPORT), "color_scheme": options.pop("color_scheme", "light")}
+        key = "" if fresh else repr(sorted(options.items()))
+        found = self.free[key].pop() if self.free.get(key) else Watched(self.browser.new_context(**options), key)
+        found.page.set_viewport_size(seen["viewport"])
+        found.page.emulate_media(media="screen", color_scheme=seen["color_scheme"])
+        return found
+
+    def give_back(self, one: Watched) -> None:
+        """Clean it for the next one."""
+        if not one.key:
+            one.page.context.close()
+            return
+        one.page.goto("about:blank")
+        one.page.context.clear_cookies()
+        one.wrong, one.hosts = [], set()
+        self.free.setdefault(one.key, []).append(one)
+
+
+class Watched:
+    """A page, and what went wrong in it."""
+
+    def __init__(self, context: BrowserContext, key: str) -> None:
+        self.key = key
+        self.wrong: list[str] = []
+        self.hosts: set[str | None] = set()
+        context.add_init_script(WATCH)
+        self.page = page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda said: self.wrong.append(f"error: {said.text}") if said.type == "error" else None)
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname))
+
+
+@pytest.fixture(scope="session")
+def pool(chromium: Browser) -> Pool:
+    """Pages that wait for a test."""
+    return Pool(chromium)
+
+
 @pytest.fixture
-def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """Makes pages that are watched: at the end none may have broken the policy, failed, or asked another host."""
-    pages: list[Page] = []
+def new_page(pool: Pool) -> Iterator[Callable[..., Page]]:
+    """Gives pages that are watched: at the end none may have broken the policy, failed, or asked another host.
+
+    A test that listens to a page, or changes what it can do, asks for a `fresh` one.
+    """
+    taken: list[Watched] = []
     wrong: list[str] = []
 
     def make(**options: object) -> Page:
-        context = chromium.new_context(**{"viewport": {"width": 1000, "height": 800}, **options})  # type: ignore[arg-type]
-        context.add_init_script(WATCH)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("console", lambda said: wrong.append(f"{said.type}: {said.text}") if said.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
-        pages.append(page)
-        return page
+        one = pool.take(**options)
+        one.wrong = wrong
+        taken.append(one)
+        return one.page
 
-    hosts: set[str | None] = set()
     make.wrong = wrong  # type: ignore[attr-defined]  # a test that provokes an error takes it out again
     yield make
-    for page in pages:
-        wrong += page.evaluate("window.violations ?? []")
-        page.context.close()
-    assert not wrong
+    hosts: set[str | None] = set()
+    for one in taken:
+        wrong += one.page.evaluate("window.violations ?? []")
+        hosts |= one.hosts
+    said = list(wrong)
+    for one in taken:
+        pool.give_back(one)
+    assert not said
     assert hosts <= {"127.0.0.1", "localhost", None}
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page
 
-#: Whether the element that has the focus is this one, and what is wrong with how the focus shows.
+#: Whether the element that has the focus is this one, and what is wrong with how the focus shows. What only a link
+#: leads to (the content, past the navigation) shows none.
 STOP = """(target) => {
   const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect(), wrong = [];
-  if (one === document.body) return [false, ""];
+  if (one === document.body || one.tabIndex < 0) return [false, ""];
   if (style.outlineStyle === "none" || parseFloat(style.outlineWidth) < 2) wrong.push("no outline");
   if (!box.width || !box.height || box.bottom <= 0 || box.top >= innerHeight) wrong.push("out of sight");
   else {
@@ -19,6 +20,10 @@ STOP = """(target) => {
   return [one === target, wrong.length ? `${one.outerHTML.slice(0, 120)}: ${wrong.join(", ")}` : ""];
 }"""
 
+#: Whether this is in the content of a page in which nothing has the focus yet: there is a link that skips the rest.
+SKIPS = """(target) => document.activeElement === document.body && !!document.querySelector("a.skip")
+  && document.querySelector("main").contains(target)"""
+
 
 class Keyboard:
     """Moves with Tab, and acts with Enter, Space, letters and arrows."""
@@ -29,6 +34,9 @@ class Keyboard:
     def to(self, target: Locator, key: str = "Tab") -> Locator:
         """Move on until an element has the focus; the focus must show wherever it stops."""
         handle = target.element_handle()
+        if self.page.evaluate(SKIPS, handle):
+            self.page.keyboard.press("Tab")
+            self.page.keyboard.press("Enter")
         for _ in range(300):
             here, wrong = self.page.evaluate(STOP, handle)
             assert not wrong, wrong

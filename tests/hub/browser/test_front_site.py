@@ -148,7 +148,8 @@ def test_leaving_a_changed_form_asks_first(opened: Callable[..., Page], site: St
     site.answers["/saved"] = "<p>ok"
     page = opened(
         "<form data-unsaved hx-post=/saved hx-target=#said><input name=a aria-label=A><button>Save</button></form>"
-        "<p id=said></p><a href=/saved>Away</a>"
+        "<p id=said></p><a href=/saved>Away</a>",
+        fresh=True,
     )
     asked: list[str] = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))

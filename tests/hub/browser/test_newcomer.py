@@ -85,7 +85,7 @@ def person(transactional_db: None, live_server: Any, new_page: Any) -> Any:
     """Makes people. What their pages ask of jobs waits while one is being done: both would use one connection."""
 
     def make() -> Person:
-        page = new_page(base_url=live_server.url, locale="en")
+        page = new_page(base_url=live_server.url, fresh=True)
         page.route("**/jobs/**", lambda route: route.continue_())
         return Person(page)
 

@@ -35,7 +35,7 @@ def visit(transactional_db: None, live_server: Any, new_page: Visit) -> Visit:
     """Opens a page in a new browser; passkeys work at `localhost`, which is no foreign host."""
 
     def go(address: str, **options: object) -> Page:
-        page = new_page(base_url=live_server.url.replace("127.0.0.1", "localhost"), **options)
+        page = new_page(base_url=live_server.url.replace("127.0.0.1", "localhost"), fresh=True, **options)
         page.goto(address)
         return page
 

@@ -20,7 +20,7 @@ HOMICIDE = "sdg.16.1.1"
 def test_every_choice_leads_to_rows_and_no_choice_is_missing(made: Made, query: Query) -> None:
     found = made.figures.choices(query)
     assert found.rows == made.figures.count(query)
-    given = {name: getattr(query, name) for name in FACETS} | {"total_only": query.total_only}
+    given = {name: getattr(query, name) for name in (*FACETS, "inside", "total_only")}
     for name in FACETS:
         if name in ("places", "levels"):
             continue
@@ -31,6 +31,14 @@ def test_every_choice_leads_to_rows_and_no_choice_is_missing(made: Made, query: 
         free = dict(query.dimensions) | {name: tuple(made.figures.about.texts[name])}
         column = made.figures.rows(Query(**given, dimensions=free)).column(name).to_pylist()
         assert set(found.codes(name)) == set(column)
+
+
+@given(query=queries())
+def test_the_choices_of_one_filter_are_those_among_all_choices(made: Made, query: Query) -> None:
+    found = made.figures.choices(query)
+    for name in (*FACETS, *made.figures.dimensions):
+        if name != "places":
+            assert made.figures.codes(query, name) == ({**found.facets, **found.dimensions})[name]
 
 
 def test_choices_say_how_many_values_there_are_and_keep_their_order(made: Made) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -41,6 +43,7 @@ def queries() -> st.SearchStrategy[Query]:
         Query,
         **{name: some(codes) for name, codes in CODES.items()},
         dimensions=st.fixed_dictionaries({}, optional={name: some(codes) for name, codes in DIMENSIONS.items()}),
+        inside=st.sampled_from([None, None, CITY.id, DISTRICTS[0].id, "nowhere"]),
         total_only=st.booleans(),
     )
 
@@ -53,7 +56,8 @@ def naive(table: pa.Table, query: Query) -> pa.Table:
     wanted |= {name: list(codes) for name, codes in query.dimensions.items()}
     if query.total_only:
         wanted |= {name: ["_T"] for name in DIMENSIONS if name not in query.dimensions}
-    keep = pa.array([True] * table.num_rows)
+    inside = {None: levels, CITY.id: levels, DISTRICTS[0].id: [DISTRICTS[0].id]}.get(query.inside, [])
+    keep = pa.array([place in inside for place in table.column("place").to_pylist()])
     for name, codes in wanted.items():
         column = level if name == "_level" else table.column(name)
         codes = [code for code in codes if code is None or code.isascii() or code in STRANGE]  # no half characters
@@ -93,6 +97,45 @@ def test_pages_put_together_are_the_whole(made: Made, query: Query, size: int) -
         after = page.column("row")[-1].as_py()
     whole = made.figures.rows(query)
     assert pa.concat_tables([whole.slice(0, 0), *pages]).to_pylist() == whole.to_pylist()
+
+
+@given(query=queries(), order=st.sampled_from([(), ("-value",), ("period", "-place")]), size=st.integers(1, 7))
+def test_records_say_the_same_as_rows_and_pages_can_be_skipped(
+    made: Made, query: Query, order: tuple[str, ...], size: int
+) -> None:
+    whole = made.figures.rows(query, order=order).to_pylist()
+    assert made.figures.records(query, order=order) == whole
+    skipped = made.figures.records(query, order=order, limit=100, skip=size)
+    assert skipped == whole[size : size + 100]
+    some = made.figures.records(query, order=order, limit=size, columns=["place", "value", "note", "release"])
+    assert some == [{name: row[name] for name in ("place", "value", "note", "release")} for row in whole[:size]]
+
+
+@given(indicator=st.sampled_from(CODES["indicators"]), place=st.sampled_from(CODES["places"]), query=queries())
+def test_what_is_held_of_a_place_answers_as_the_index_does(
+    made: Made, indicator: str, place: str, query: Query
+) -> None:
+    asked = replace(query, indicators=[indicator], places=[place])
+    held = made.figures.rows(asked), made.figures.count(asked), made.figures.summary(asked)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "MOST_OF_BLOCK", -1)
+        found, count = made.figures.rows(asked), made.figures.count(asked)
+        summary = made.figures.summary(asked)
+    assert found.equals(held[0])
+    assert count == held[1] == found.num_rows
+    assert sorted(map(repr, held[2])) == sorted(map(repr, summary))
+
+
+@given(query=queries())
+def test_a_summary_counts_every_row_by_what_it_says_of_itself(made: Made, query: Query) -> None:
+    names = ("obs_status", "conf_status", "quality", "verdict", "note")
+    wanted = Counter(
+        (*(row[name] for name in names), None if row["value"] is None else True)
+        for row in made.figures.rows(query).to_pylist()
+    )
+    found = made.figures.summary(query)
+    assert {(*(row[name] for name in names), row["value"]): count for row, count in found} == wanted
+    assert len(found) == len(wanted)
 
 
 def test_long_answers_come_in_parts_in_order(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
+from hub.postgres import own_database
 from safercities.hub.jobs import queue
 from safercities.hub.jobs.tasks import work
 from safercities.hub.models import Event, Job, Observatory
@@ -108,3 +114,53 @@ def test_what_waits_is_cancelled_at_once_what_runs_is_asked(city: Observatory) -
     first.refresh_from_db()
     assert first.state == Job.State.DONE
     assert Event.objects.filter(verb="job.stop_asked").count() == 2
+
+
+FIRST = """
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+Observatory.objects.create(slug="city", name="City", place_id="XA-CIT", folder="/nowhere")
+"""
+#: Asks for the same twenty jobs as another process, then takes what it gets, in two threads, until all have ended.
+WORK = """
+import json, os, sys, time
+from pathlib import Path
+from threading import Thread
+from django.db import connection
+row, taken, running = Observatory.objects.get(), [], []
+for number in range(20):
+    queue.start(row, "publish", None, proposal=number)
+Path(sys.argv[1], f"asked-{os.getpid()}").touch()
+while len(list(Path(sys.argv[1]).glob("asked-*"))) < 2:
+    time.sleep(0.01)
+def take():
+    while Job.objects.filter(state__in=["waiting", "running"]).exists():
+        job = queue.claim(row.pk)
+        if job is not None:
+            taken.append(job.what["proposal"])
+            running.append(Job.objects.filter(state="running").count())
+            queue.Hold(str(job.pk), job.lease).end("done")
+    connection.close()
+threads = [Thread(target=take) for _ in range(2)]
+for each in threads: each.start()
+for each in threads: each.join()
+print(json.dumps([taken, running, Event.broken()]))
+"""
+
+
+def test_processes_that_ask_and_take_at_once_do_each_job_once(tmp_path: Path) -> None:
+    """Whichever the database: rows are locked, and no two run at a time."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("SAFERCITIES_", "DJANGO_"))}
+    environ |= {"SAFERCITIES_HUB_HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "safercities.hub.settings"}
+    environ |= own_database()
+    begin = (
+        "import django; django.setup()\nfrom safercities.hub.jobs import queue\nfrom safercities.hub.models import *"
+    )
+    subprocess.run([sys.executable, "-c", begin + FIRST], env=environ, check=True, timeout=120)
+    run = [sys.executable, "-c", begin + WORK, str(tmp_path)]
+    both = [subprocess.Popen(run, env=environ, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [json.loads(process.communicate(timeout=120)[0]) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(number for taken, _, _ in said for number in taken) == list(range(20))
+    assert {count for _, running, _ in said for count in running} == {1}
+    assert [broken for _, _, broken in said] == [None, None]

@@ -1,4 +1,4 @@
-"""The hub on PostgreSQL: the models' own tests, and a backup of a running database that comes back in another."""
+"""The hub on PostgreSQL: tests of that in which databases differ, and a backup that comes back in another database."""
 
 from __future__ import annotations
 
@@ -16,10 +16,21 @@ from hub.postgres import Cluster
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_models_hold_there_too(postgres: Cluster) -> None:
-    tests = ["tests/hub/test_models.py", "tests/hub/test_access.py", "tests/hub/test_accounts.py"]
+#: Where the databases differ: what they refuse, lock, count and sort. All others run by `python tests/hub/postgres.py`.
+THERE_TOO = (
+    "tests/hub/test_models.py",
+    "tests/hub/test_access.py",
+    "tests/hub/test_invitations.py",
+    "tests/hub/jobs/test_queue.py",
+    "tests/hub/workbench/test_members.py",
+    "tests/hub/workbench/test_publish_steps.py::test_two_people_are_two",
+    "tests/hub/workbench/test_publish_steps.py::test_the_database_refuses_one_person_for_two",
+)
+
+
+def test_models_queue_rights_and_publishing_hold_there_too(postgres: Cluster) -> None:
     environ = {**os.environ, "SAFERCITIES_TEST_DATABASE_URL": postgres.create()}
-    words = [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", *tests]
+    words = [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", *THERE_TOO]
     done = subprocess.run(words, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:]
 

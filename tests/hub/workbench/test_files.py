@@ -117,6 +117,22 @@ def test_an_observatory_has_a_limit_and_the_same_file_comes_once(town, analyst, 
     assert Upload.objects.count() == 1
 
 
+def test_nothing_is_written_for_which_an_observatory_has_no_room(town, analyst, browser_of, settings, monkeypatch):
+    settings.UPLOAD_MAX_BYTES = 100
+    browser = browser_of(analyst)
+    bring(browser, "a.csv", b"a;b\n")
+    Upload.objects.update(size=1950)
+    written = []
+    monkeypatch.setattr(uploads.Quarantine, "chunk_size", 20)
+    clear = uploads.Quarantine.clear
+    monkeypatch.setattr(
+        uploads.Quarantine, "clear", lambda self: (written.extend(p.stat().st_size for p in self.paths), clear(self))
+    )
+    assert "reached their limit" in bring(browser, "b.csv", b"c;d\n" * 24)
+    assert sum(written) <= 50
+    assert Upload.objects.count() == 1
+
+
 def test_what_a_killed_upload_left_is_swept(quarantine):
     old, fresh, foreign = quarantine / "brought-old.csv", quarantine / "brought-new.csv", quarantine / "other"
     (quarantine / "release-old").mkdir()

@@ -15,7 +15,9 @@ from hub.workbench.publishing import Office, office
 from safercities.hub.jobs import comparing
 from safercities.hub.jobs.comparing import KINDS
 from safercities.hub.models import Event, Job, Role
-from safercities.hub.workbench.diff import Difference
+from safercities.hub.public.words import Words
+from safercities.hub.published import figures
+from safercities.hub.workbench.diff import Difference, _decimals
 from safercities.release.verify import open_release
 
 __all__ = ["office"]
@@ -122,3 +124,25 @@ def test_a_release_that_was_tampered_with_is_not_compared(corrected: Office) -> 
     answer = corrected.get("ana", "diff/1/2/")
     assert answer.status_code == 409
     assert not list((Path(settings.HOME) / "differences").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "decimals"),
+    [(5.0, 6.0, 2), (5.001, 5.004, 3), (0.0, 0.00012, 4), (None, 0.3, 2), (0.0004, None, 4), (1 / 3, 1 / 3, 2)],
+)
+def test_numbers_that_differ_look_different_and_none_looks_like_zero(
+    old: float | None, new: float | None, decimals: int
+) -> None:
+    row = {f"{side}_{name}": None for side in ("old", "new") for name in ("lower", "upper")}
+    assert _decimals({**row, "old_value": old, "new_value": new}) == decimals
+
+
+def test_differences_speak_as_the_public_pages_do(corrected: Office) -> None:
+    """Two numbers of one place and unit may differ in their method: that is said."""
+    page = corrected.said("ana", "diff/1/2/")
+    assert re.search(r"Sex: (Men|Women|Male|Female)", page, re.IGNORECASE)
+    assert "North" in page
+    shown = figures(corrected.observatory)
+    assert shown is not None
+    methods = {one["method"] for one in by_key(corrected.observatory.shelf.get(number=2).folder).values()} - {None}
+    assert any(Words(shown).method(one) in page for one in methods)

@@ -101,3 +101,32 @@ def test_every_step_that_is_said_has_words_in_the_language_of_the_page(
         assert "2024" in steps.words("protect-period|police|2024")
         assert "robberies" in steps.words("measure-one|sdg.16.1.3|robberies")
     assert steps.words("measure-one|" + 90 * "x").endswith("…")
+
+
+def test_what_was_measured_is_there_for_those_who_may_see_rows_and_for_nobody_else(office: Office) -> None:
+    with (office.observatory.path / "robberies.csv").open("a", encoding="utf-8") as out:
+        out.write("2024-13-45,0.5,0.5,woman\n")
+    queue.start(office.observatory, "measure", office.people["ana"])
+    done = office.work()
+    page = office.said("ana", f"jobs/{done.pk}/")
+    for name in ("estimates.csv", "rejects/robberies.csv"):
+        assert f'href="/w/mini/measured/{name}"' in page
+        assert "measured/" not in office.said("rob", f"jobs/{done.pk}/")
+        assert office.get("rob", f"measured/{name}").status_code == 403
+        assert office.get("vera", f"measured/{name}").status_code == 403
+        assert office.get(None, f"measured/{name}").status_code == 404
+        answer = office.get("ana", f"measured/{name}")
+        assert b"".join(answer) == (office.observatory.path / "build" / name).read_bytes()
+        assert answer["Content-Disposition"].startswith("attachment")
+    for name in (
+        "../observatory.toml",
+        "manifest.json",
+        "rejects/../estimates.csv",
+        "rejects",
+        "x",
+        "%2e%2e/people.csv",
+    ):
+        assert office.get("ana", f"measured/{name}").status_code in (301, 404)
+    (office.observatory.path / "build" / "rejects" / "robberies.csv").unlink()
+    (office.observatory.path / "build" / "rejects" / "robberies.csv").symlink_to("/etc/hostname")
+    assert office.get("ana", "measured/rejects/robberies.csv").status_code == 404

@@ -46,6 +46,7 @@ def test_one_person_publishes_in_three_clicks(office: Office) -> None:
         "proposal.approved",
         "job.asked",
         "release.published",
+        "release.announced",
     ]
 
 

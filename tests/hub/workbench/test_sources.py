@@ -214,6 +214,18 @@ def test_a_large_file_is_read_from_its_beginning(messy, browser, monkeypatch):
     assert 1 < int(read[1]) < 7
 
 
+def test_a_large_file_of_places_is_left_to_the_check(messy, browser, monkeypatch):
+    """A page does not load it whole, and a beginning would say wrong things of what lies in what."""
+    monkeypatch.setattr(sampling, "SAMPLE", 20)
+    (messy.path / "barrios.csv").write_text("codigo;nombre\nA;Uno\nB;Dos\n", encoding="utf-8")
+    begun = browser.post("/w/city/sources/", {"kind": "geography", "file": "barrios.csv"})
+    fields = Fields(browser.get(begun.url).content.decode()).found
+    assert (fields["id"], fields["name"]) == ("codigo", "nombre")
+    page = browser.post("/w/city/places/0/", fields | {"level": "barrio"}).content.decode()
+    assert "too large to be read here" in page
+    assert "2 places" not in page
+
+
 def test_places_population_surveys_and_audits_are_mapped_too(messy, browser):
     folder = messy.path
     (folder / "barrios.csv").write_text("codigo;nombre\nA;Uno\nB;Dos\n", encoding="utf-8")

@@ -49,12 +49,7 @@ def count(request: HttpRequest, token: Token | None) -> Limit:
         If there were too many.
     """
     rate: str = settings.OPTIONS["RATE_PUBLIC" if token is None else "RATE_TOKEN"]
-    number, _, unit = rate.partition("/")
-    window, now = _SECONDS[unit], int(time.time())
-    who = f"token:{token.pk}" if token is not None else f"address:{_address(request)}"
-    end = now - now % window + window
-    used = _shared().add(hashlib.sha256(f"{window}:{who}".encode()).digest(), end, now)
-    limit = Limit(int(number), window, used, end - now)
+    limit = counted(f"token:{token.pk}" if token is not None else f"address:{address_of(request)}", rate)
     if limit.exceeded:
         problem = ApiProblem("rate-limited", headers={"Retry-After": str(limit.resets)})
         response = problem.response()
@@ -64,7 +59,16 @@ def count(request: HttpRequest, token: Token | None) -> Limit:
     return limit
 
 
-def _address(request: HttpRequest) -> str:
+def counted(who: str, rate: str) -> Limit:
+    """Count what somebody asks for, against a rate as `600/m`; whether it is too much is for the caller to say."""
+    number, _, unit = rate.partition("/")
+    window, now = _SECONDS[unit], int(time.time())
+    end = now - now % window + window
+    used = _shared().add(hashlib.sha256(f"{window}:{who}".encode()).digest(), end, now)
+    return Limit(int(number), window, used, end - now)
+
+
+def address_of(request: HttpRequest) -> str:
     """Who asks; of IPv6 the network, since everybody there has as many addresses as they like."""
     text = request.META.get("REMOTE_ADDR", "")
     try:

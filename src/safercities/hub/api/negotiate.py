@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from safercities.hub.api.problems import ApiProblem, wrong
 
@@ -48,6 +49,7 @@ def _version(text: str) -> str:
     return text.removesuffix(".0") if text.count(".") > 1 else text
 
 
+@lru_cache(maxsize=256)
 def parse(text: str) -> MediaType:
     """A media type as a header writes it."""
     name, *rest = (part.strip() for part in text.split(";"))

@@ -33,7 +33,7 @@ def _message(problem: ApiProblem, version: str) -> str:
     base = f"http://www.sdmx.org/resources/sdmxml/schemas/v{version}"
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<mes:Error xmlns:mes="{base}/message" xmlns:com="{base}/common">\n'
-        f'<mes:ErrorMessage code="{_CODES.get(status, _OWN + status)}" severity="Error">'
+        f'<mes:ErrorMessage code="{_CODES.get(status, _OWN + status)}">'
         f'<com:Text xml:lang="en">{escape(one_line(said))} ({problem.code})</com:Text>'
         "</mes:ErrorMessage>\n</mes:Error>\n"
     )

@@ -45,7 +45,7 @@ STRUCTURE = {
     "text-xml": "text/xml",
 }
 #: Rows that can be put into series at once; longer answers have to be flat, or tables.
-MOST_IN_SERIES = 500_000
+MOST_IN_SERIES = 100_000
 #: Ways to ask for the version that there is.
 _VERSIONS = ("latest", "all", "*", "+", "~", FORMAT.rpartition(".")[0], FORMAT)
 
@@ -133,7 +133,9 @@ def _written_as(figures: Figures, asked: Asked, format: str) -> Iterable[bytes]:
 
 
 def _message(figures: Figures, asked: Asked, format: str) -> Iterable[bytes]:
-    newest = max(one.published for one in figures.about.releases)
+    newest = max((one.published for one in figures.about.releases), default=None)
+    if newest is None:
+        raise ApiProblem("nothing-published")
     keys_only = asked.detail in ("serieskeysonly", "nodata")
     shape = sdmx_xml.Shape(
         version="3.0" if format == "xml-3.0" else "2.1",
@@ -166,7 +168,8 @@ def _in_series(figures: Figures, asked: Asked, columns: list[str], at: str = ALL
         If they are too many to be put in order at once.
     """
     if figures.count(_query(asked)) > MOST_IN_SERIES:
-        raise ApiProblem("too-large", "ask for less, or for CSV or dimensionAtObservation=AllDimensions without series")
+        told = f"choose more narrowly, or ask for CSV or dimensionAtObservation={ALL}, of all observations"
+        raise ApiProblem("too-large", told)
     found = figures.rows(_query(asked), columns=columns)
     # FREQ repeats the period: the same key with another frequency is another series
     freq = components([])[0]

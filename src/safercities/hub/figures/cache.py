@@ -20,12 +20,12 @@ class Cache:
 
     Parameters
     ----------
-    most
-        Bytes in all.
+    most, most_of_one
+        Bytes in all, and of the largest answer that is kept.
     """
 
-    def __init__(self, most: int = MOST_BYTES) -> None:
-        self._most, self._size = most, 0
+    def __init__(self, most: int = MOST_BYTES, most_of_one: int = MOST_OF_ONE) -> None:
+        self._most, self._most_of_one, self._size = most, most_of_one, 0
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -48,7 +48,7 @@ class Cache:
 
     def keep(self, key: Hashable, made: object, size: int) -> None:
         """Keep an answer of so many bytes, unless it is too large."""
-        if size > MOST_OF_ONE:
+        if size > self._most_of_one:
             return
         size += _EACH
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -118,33 +118,37 @@ class Figures(Reader):
     def _choose(self, wanted: Mapping[str, Sequence[int]]) -> Choices:
         if "place" not in wanted:
             return self._combinations.choose(wanted)
+        return self._at_places(wanted, ["place"]).choose(_without_places(wanted))
+
+    def _at_places(self, wanted: Mapping[str, Sequence[int]], by: Sequence[str]) -> Combinations:
+        """The combinations that there are where these columns are as wanted."""
+        some = {name: wanted[name] for name in by if name in wanted}
         names = ", ".join(quote(name) for name in store.facets(self.dimensions))
         counts = f"count(*)::BIGINT AS {store.ROWS}, count(value)::BIGINT AS {store.SHOWN}"
-        where = condition({"place": wanted["place"]})
-        places = self._from({"place": wanted["place"]})
-        found = self._cached(f"SELECT {names}, {counts} FROM {places} WHERE {where} GROUP BY ALL")
-        return Combinations.of(found, self._texts).choose({name: at for name, at in wanted.items() if name != "place"})
+        text = f"SELECT {names}, {counts} FROM {self._from(some)} WHERE {condition(some)} GROUP BY ALL"
+        return Combinations.of(self._cached(text), self._texts)
 
     def codes(self, query: Query, name: str) -> tuple[Choice, ...]:
         """What can be chosen of one filter or dimension: the same as in `choices`, and quicker where that is all."""
         wanted = self._texts.wanted(query)
-        if name != "indicators" and (block := self._block(wanted)) is not None:
+        if name == "indicators":
+            return self.choices(query).facets[name]
+        if (block := self._block(wanted)) is not None:
             return block.one(wanted, name)
-        if name != "indicators" and "place" not in wanted:
+        if "place" not in wanted:
             return self._listed(wanted).one(wanted, name)
-        found = self.choices(query)
-        return found.facets[name] if name in found.facets else found.dimensions[name]
+        return self._at_places(wanted, ["place", "indicator"]).one(_without_places(wanted), name)
 
-    def places_with(self, query: Query) -> tuple[str, ...]:
+    def places_with(self, query: Query) -> Collection[str]:
         """Ids of the places that have rows that fit, in order."""
         wanted = self._texts.wanted(query)
         text = f"SELECT DISTINCT place FROM {self._from(wanted)} WHERE {condition(wanted)} ORDER BY place"
 
-        def named() -> tuple[str, ...]:
+        def named() -> Collection[str]:
             codes = self.about.texts["place"]
-            return tuple(codes[at] for at in self._run(text).column(0).to_pylist())
+            return dict.fromkeys(codes[at] for at in self._run(text).column(0).to_pylist()).keys()
 
-        return self._cache.get(("places", text), named, lambda found: 8 * len(found) + len(text))
+        return self._cache.get(("places", text), named, lambda found: 40 * len(found) + len(text))
 
     def summary(self, query: Query) -> list[tuple[dict[str, Any], int]]:
         """What rows that fit say of how good they are, and how many say so: without reading them one by one.
@@ -254,6 +258,10 @@ class Figures(Reader):
             rank, head = next((at, one) for at, one in enumerate(self.indicators[code].headlines) if one.source == name)
             best.setdefault(code, []).append((rank, min(several, key=partial(_preference, head))))
         return {code: [dict(row) for _, row in sorted(each, key=itemgetter(0))] for code, each in best.items()}
+
+
+def _without_places(wanted: Mapping[str, Sequence[int]]) -> dict[str, Sequence[int]]:
+    return {name: at for name, at in wanted.items() if name != "place"}
 
 
 def _preference(head: Headline, row: Mapping[str, Any]) -> tuple[Any, ...]:

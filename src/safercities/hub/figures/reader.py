@@ -70,7 +70,7 @@ class Reader:
         self._arrays = {name: pa.array(codes, pa.string()) for name, codes in self.about.texts.items()}
         self._fields = {field.name: field.type for field in schema(self.dimensions)}
         self._fields |= {"release": pa.int32(), "row": pa.int64()}
-        self._cache = Cache()
+        self._cache = Cache(most_of_one=2**22)
         self._parts = self._run(f"SELECT * FROM {store.PARTS} ORDER BY copy, row_first").to_pylist()
         listed = f"SELECT * FROM {store.COMBINATIONS}"
         self._combinations = Combinations.of(self._run(listed), self._texts)
@@ -80,6 +80,10 @@ class Reader:
     def columns(self) -> tuple[str, ...]:
         """Columns of the answers."""
         return store.columns(self.dimensions)
+
+    def schema(self, columns: Sequence[str]) -> pa.Schema:
+        """Names and types of these columns of the answers."""
+        return pa.schema([pa.field(name, self._fields[name]) for name in self._named(columns)])
 
     # -- rows ----------------------------------------------------------------------------------------------------------
 
@@ -201,6 +205,8 @@ class Reader:
         """
         names, wanted = self._named(columns), self._texts.wanted(query)
         _check_number("after", after, -1, 2**62)
+        if after is None and (block := self._block(wanted)) is not None:
+            return (self._read(found, names) for found in [block.rows(wanted)] if len(found))
         return self._walk(names, wanted, -1 if after is None else after)
 
     def _walk(self, names: Sequence[str], wanted: Wanted, after: int) -> Iterator[pa.Table]:
@@ -311,8 +317,7 @@ class Reader:
 
     def _read(self, found: pa.Table, names: Sequence[str]) -> pa.Table:
         """Positions as texts."""
-        columns = [self._column(found, name) for name in names]
-        return pa.table(columns, schema=pa.schema([pa.field(name, self._fields[name]) for name in names]))
+        return pa.table([self._column(found, name) for name in names], schema=self.schema(names))
 
     def _column(self, found: pa.Table, name: str) -> Any:
         if name in self.about.constants:

@@ -71,7 +71,7 @@ def export(
     writer = WRITERS[format]
     usual = [name for name in figures.columns if name != _NOT_IN_FILES]
     names = usual if columns is None or writer.whole else list(columns)
-    empty = figures.rows(Query(), limit=1, columns=names).schema
+    empty = figures.schema(names)
     if limit is None:
         parts: Iterable[pa.Table] = figures.batches(query, columns=names, after=after)
     else:

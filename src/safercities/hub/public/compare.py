@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from safercities.hub.figures import Figures, Query
 from safercities.hub.figures.about import Headline, IndicatorInfo
 from safercities.hub.models import Observatory
-from safercities.hub.public import wording
+from safercities.hub.public import markup, wording
 from safercities.hub.public.cards import COLUMNS, rank
+from safercities.hub.public.indicator_form import Option
 from safercities.hub.public.page import link, of_figures, show
 from safercities.hub.public.words import NONE, UNRELIABLE, WITHHELD, Row, Words, status
 
@@ -75,7 +77,7 @@ def rows(figures: Figures, choice: Choice) -> dict[str, Row]:
         units=[head.unit], methods=[head.method], sources=[head.source], total_only=True,
     )  # fmt: skip
     found: dict[str, Row] = {}
-    for row in figures.rows(query, columns=COLUMNS).to_pylist():
+    for row in figures.records(query, columns=COLUMNS):
         known = found.get(row["place"])
         if known is None or (row["version"] == head.version, row["version"]) > (
             known["version"] == head.version,
@@ -129,24 +131,52 @@ def _line(words: Words, observatory: Observatory, choice: Choice, place: str, ro
 def _form(request: HttpRequest, words: Words, choice: Choice) -> dict[str, Any]:
     """What can be chosen: indicators, sources and periods; places to add, all or those that fit what was typed."""
     figures, typed = words.figures, request.GET.get("q", "").replace("\0", "").strip()[:200]
-    there = [one for one in figures.places.values() if one.rows and one.id not in choice.places]
+    codes = sorted(figures.indicators, key=rank)
+    periods = [Option(one, words.period(one), one == choice.period) for one in reversed(choice.info.periods)]
+    there = figures.memo(("compared", words.language), lambda: _places(words))
     listed = len(there) <= LISTED
     if not listed:
         asked = typed.casefold().split()
-        fits = [one for one in there if asked and all(word in one.name.casefold() for word in asked)]
-        there = sorted(fits, key=lambda one: one.name.casefold())[:_FOUND]
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for one in sorted(there, key=lambda one: (one.name.casefold(), one.id)):
-        groups.setdefault(words.level(one.level), []).append((one.id, _named(words, one.id)))
-    codes = sorted(figures.indicators, key=rank)
+        fits = (one for one in there if asked and all(word in one.text for word in asked))
+        there = list(islice((one for one in fits if one.id not in choice.places), _FOUND))
+    groups: dict[str, list[str]] = {}
+    for one in there:
+        if one.id not in choice.places:
+            groups.setdefault(one.level, []).append(one.option)
     return {
-        "indicators": [(code, words.indicator(figures.indicators[code])) for code in codes],
+        "indicators": markup.options(
+            Option(code, words.indicator(figures.indicators[code]), code == choice.info.code) for code in codes
+        ),
         "sources": [(one.source, words.source(one.source)) for one in choice.info.headlines],
-        "periods": [(one, words.period(one)) for one in reversed(choice.info.periods)],
-        "groups": list(groups.items()),
+        "periods": markup.options(periods),
+        "groups": [(level, SafeString("".join(options))) for level, options in groups.items()],
         "listed": listed,
         "typed": typed,
     }
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A place to add: its level in words, what it is found by, how it stands in the select."""
+
+    id: str
+    level: str
+    text: str
+    option: str
+
+
+def _places(words: Words) -> list[_Place]:
+    """The places that have numbers, in the order of their names."""
+    there = [one for one in words.figures.places.values() if one.rows]
+    return [
+        _Place(
+            one.id,
+            words.level(one.level),
+            one.name.casefold(),
+            markup.options([Option(one.id, _named(words, one.id), False)]),
+        )
+        for one in sorted(there, key=lambda one: (one.name.casefold(), one.id))
+    ]
 
 
 def _named(words: Words, place: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from heapq import nsmallest
 from itertools import pairwise
@@ -216,7 +216,7 @@ def layer(asked: Asked, boundaries: Boundaries) -> Layer:
 
 
 def map_document(
-    asked: Asked, words: Words, shown: Layer, *, geojson: str, hrefs: Mapping[str, str], basemap: str = ""
+    asked: Asked, words: Words, shown: Layer, *, geojson: str, href: Callable[[str], str], basemap: str = ""
 ) -> Document:
     """The document of a map.
 
@@ -224,20 +224,22 @@ def map_document(
     ----------
     geojson
         Address of the boundaries.
-    hrefs
+    href
         Place → address of its page.
     basemap
         Address of tiles with {z}, {x} and {y}; empty for none.
     """
+    there, ranks = words.figures.places, words.ranks
+    rows = dict(zip(shown.boundaries.ids, shown.rows, strict=True))
     places = [
-        {"id": id, "name": words.place(id), "href": hrefs.get(id, "")} | _area(row, words)
-        for id, row in zip(shown.boundaries.ids, shown.rows, strict=True)
+        {"id": id, "name": words.place(id), "href": href(id) if id in there else ""} | _area(rows[id], words)
+        for id in sorted(rows, key=lambda id: ranks.get(id, len(ranks)))
     ]
     ground = {"basemap": {"tiles": [basemap], "attribution": ""}} if basemap else {}
     return {
         "geojson": geojson,
         "id": "id",
-        "places": sorted(places, key=lambda one: (one["name"].casefold(), one["id"])),
+        "places": places,
         "scale": "amount",
         "limits": list(shown.limits),
         "classes": classes(shown, words),

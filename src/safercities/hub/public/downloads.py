@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import get_language, gettext
 
@@ -15,6 +16,7 @@ from safercities.hub.figures.about import IndicatorInfo
 from safercities.hub.models import Observatory
 from safercities.hub.public import documents, geo, indicator_image
 from safercities.hub.public.indicator_state import Asked, read
+from safercities.hub.public.limited import limited, spend
 from safercities.hub.public.page import of_figures
 from safercities.hub.public.words import Words
 
@@ -22,6 +24,9 @@ from safercities.hub.public.words import Words
 ROWS = {"csv": "csv", "json": "json", "sdmx.csv": "sdmx-csv"}
 #: Ending of a drawing → its kind.
 DRAWINGS = {"svg": "image/svg+xml", "png": "image/png"}
+
+#: Boundaries of so many bytes are read at once, so that they can be kept and packed; larger ones go out in parts.
+_SMALL = 2**20
 
 
 @dataclass(frozen=True)
@@ -63,18 +68,21 @@ def info_of(figures: Figures, code: str) -> IndicatorInfo:
 
 
 @of_figures
+@limited
 def file(request: HttpRequest, *, observatory: Observatory, figures: Figures, code: str, ending: str) -> Any:
     """A file of an indicator; `?shown=1` and the query of a page: only what that page shows."""
     info = info_of(figures, code)
-    asked = read(figures, info, request.GET)
+    asked = read(figures, info, request.GET, geo.levels(observatory))
     name = f"{documents.file_name(asked)}.{ending}"
     if ending in ROWS:
+        spend(request)
         query = asked.query if request.GET.get("shown") == "1" else Query([info.code])
         response: HttpResponseBase = StreamingHttpResponse(
             _pieces(figures, query, ROWS[ending]), content_type=WRITERS[ROWS[ending]].media_type
         )
     else:
-        response = HttpResponse(drawing(observatory, asked, ending), content_type=DRAWINGS[ending])
+        made = drawing(observatory, asked, ending, partial(spend, request))
+        response = HttpResponse(made, content_type=DRAWINGS[ending])
     attach = request.GET.get("inline") != "1" or ending not in DRAWINGS
     response.headers["Content-Disposition"] = f'{"attachment" if attach else "inline"}; filename="{name}"'
     return caching(observatory, figures, response)
@@ -84,8 +92,13 @@ def _pieces(figures: Figures, query: Query, format: str) -> Iterator[bytes]:
     return export(figures, query, format)
 
 
-def drawing(observatory: Observatory, asked: Asked, ending: str) -> bytes:
+def drawing(observatory: Observatory, asked: Asked, ending: str, spend: Callable[[], None]) -> bytes:
     """The chart of a page, or its map, as a drawing.
+
+    Parameters
+    ----------
+    spend
+        Called before something has to be drawn.
 
     Raises
     ------
@@ -104,27 +117,34 @@ def drawing(observatory: Observatory, asked: Asked, ending: str) -> bytes:
         language,
     )
     if asked.state.view == "map":
-        return _map(observatory, asked, words, key, ending)
+        return _map(observatory, asked, words, key, ending, spend)
     made = documents.chart(asked, words)
     if made.document is None:
         raise Http404
     draw = indicator_image.chart_svg if ending == "svg" else indicator_image.chart_png
     document, title = made.document, made.title
-    return indicator_image.drawn(key, lambda: draw(document, title, words))
+    return indicator_image.drawn(key, lambda: draw(document, title, words), spend)
 
 
-def _map(observatory: Observatory, asked: Asked, words: Words, key: tuple[object, ...], ending: str) -> bytes:
+def _map(
+    observatory: Observatory,
+    asked: Asked,
+    words: Words,
+    key: tuple[object, ...],
+    ending: str,
+    spend: Callable[[], None],
+) -> bytes:
     found = geo.boundaries(observatory, asked.state.level)
     if found is None:
         raise Http404
-    shown = documents.layer(asked, found)
     title, source = documents.title(asked, words), documents.source_line(asked, words)
 
     def svg() -> bytes:
+        shown = documents.layer(asked, found)
         return indicator_image.map_svg(shown, title, asked.state.unit or "", source, words)
 
-    changed = (*key, geo.version(observatory, asked.state.level))
-    return indicator_image.drawn(changed, svg if ending == "svg" else lambda: indicator_image.map_png(svg()))
+    changed = (*key, found.version)
+    return indicator_image.drawn(changed, svg if ending == "svg" else lambda: indicator_image.map_png(svg()), spend)
 
 
 @of_figures
@@ -133,7 +153,9 @@ def boundaries(request: HttpRequest, *, observatory: Observatory, figures: Figur
     path = geo.file_of(observatory, level)
     if path is None or level not in figures.about.texts["_level"]:
         raise Http404
-    response = HttpResponse(path.read_bytes(), content_type="application/geo+json")
+    small = path.stat().st_size <= _SMALL
+    response = HttpResponse(path.read_bytes()) if small else FileResponse(path.open("rb"))
+    response.headers["Content-Type"] = "application/geo+json"
     return caching(observatory, figures, response)
 
 

@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
 
-from safercities.hub.figures import Figures
+from safercities.hub.figures import Figures, Query
 from safercities.hub.models import Observatory
 from safercities.hub.public import geo
 from safercities.hub.public.cards import Card
+from safercities.hub.public.indicator_state import map_level
 from safercities.hub.public.page import link
 from safercities.hub.public.words import Words
 
@@ -24,12 +25,17 @@ def of_home(observatory: Observatory, figures: Figures, made: Sequence[Card]) ->
     made
         Cards of the observatory's own place, in their order.
     """
-    words, own = Words(figures), figures.places[figures.about.place].level
+    words, own, drawable = Words(figures), figures.places[figures.about.place].level, geo.levels(observatory)
     for card in made:
-        info = figures.indicators[card.code]
-        for level in [one for one in info.levels if one != own]:
-            if geo.boundaries(observatory, level) is not None:
-                return _figure(observatory, words, card, level)
+        head = figures.indicators[card.code].headline
+        series = Query(
+            [card.code], [], [head.period],
+            units=[head.unit], methods=[head.method], sources=[head.source], total_only=True,
+        )  # fmt: skip
+        below = [level for level in figures.indicators[card.code].levels if level != own]
+        level = map_level(figures, series, below, drawable)
+        if level in drawable:
+            return _figure(observatory, words, card, level)
     return None
 
 

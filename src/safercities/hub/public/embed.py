@@ -11,7 +11,7 @@ from django.utils.translation import get_language, get_language_bidi, override
 from safercities.hub.figures import Figures
 from safercities.hub.middleware import embeddable
 from safercities.hub.models import Observatory
-from safercities.hub.public import indicator_about
+from safercities.hub.public import geo, indicator_about
 from safercities.hub.public.downloads import caching, info_of
 from safercities.hub.public.indicator import _figure, said_in
 from safercities.hub.public.indicator_state import read
@@ -27,7 +27,7 @@ def frame(request: HttpRequest, *, observatory: Observatory, figures: Figures, c
         raise Http404
     info = info_of(figures, code)
     with override(said_in(request) or get_language()):
-        asked, words = read(figures, info, request.GET), Words(figures)
+        asked, words = read(figures, info, request.GET, geo.levels(observatory)), Words(figures)
         context = {
             "observatory": observatory,
             "asked": asked,

@@ -1,15 +1,17 @@
 """Boundaries of the places of published figures, simplified for maps: made when a release is shown, read by pages.
 
-One GeoJSON file a level lies in `HOME/figures/<slug>/geo`. It holds published places only, in longitude and latitude.
+Two files a level lie in `HOME/figures/<slug>/geo`, with published places only, in longitude and latitude: GeoJSON, that
+browsers get as it is, and Parquet with the same shapes, which is read in a hundredth of the time.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +21,7 @@ import numpy as np
 
 from safercities.files import write_private
 from safercities.hub import published
+from safercities.hub.logs import FACTS
 from safercities.model.errors import SafercitiesError
 
 if TYPE_CHECKING:
@@ -31,18 +34,25 @@ log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 #: Detail that may be lost, as a part of the whole map; decimals of a degree that are kept.
 _DETAIL, _DECIMALS = 1 / 1500, 5
-#: Files larger than this are not read into memory for a page.
+#: Larger maps are none that a browser could draw.
 _MOST_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class Boundaries:
-    """The boundaries of a level: ids, shapes in longitude and latitude, and the box around them."""
+    """The boundaries of a level: ids, shapes in longitude and latitude, and the box around them.
+
+    Parameters
+    ----------
+    version
+        Changes with the files.
+    """
 
     level: str
     ids: tuple[str, ...]
     shapes: Any
     bounds: tuple[float, float, float, float]
+    version: int
 
 
 def folder(observatory: Observatory) -> Path:
@@ -55,7 +65,12 @@ def file_of(observatory: Observatory, level: str) -> Path | None:
     if not _NAME.fullmatch(level):
         return None
     path = folder(observatory) / f"{level}.geojson"
-    return path if path.is_file() and path.stat().st_size <= _MOST_BYTES else None
+    return path if path.is_file() else None
+
+
+def levels(observatory: Observatory) -> tuple[str, ...]:
+    """Levels that a map can be drawn of."""
+    return tuple(sorted(path.stem for path in folder(observatory).glob("*.parquet")))
 
 
 # -- made when a release is shown --------------------------------------------------------------------------------------
@@ -78,8 +93,8 @@ def refresh_geo(observatory: Observatory) -> tuple[str, ...]:
             level = geography.level
             if level not in made and _NAME.fullmatch(level) and _write(observatory, geography, figures):
                 made.append(level)
-    for path in folder(observatory).glob("*.geojson"):
-        if path.stem not in made:
+    for path in folder(observatory).glob("*.*"):
+        if path.suffix in (".geojson", ".parquet") and path.stem not in made:
             path.unlink(missing_ok=True)
     return tuple(made)
 
@@ -91,7 +106,7 @@ def _geographies(observatory: Observatory) -> Iterator[Geography]:
     try:
         found = list(safercities.open(observatory.path).geographies)
     except (SafercitiesError, OSError) as error:
-        log.warning("no boundaries", extra={"kind": type(error).__name__})
+        log.warning("no boundaries", extra={FACTS: {"kind": type(error).__name__}})
         return
     found.sort(key=lambda one: (one.valid_to is None, one.valid_to or one.valid_from), reverse=True)
     yield from (one for one in found if one.geometries is not None and len(one.places))
@@ -99,18 +114,40 @@ def _geographies(observatory: Observatory) -> Iterator[Geography]:
 
 def _write(observatory: Observatory, geography: Geography, figures: Figures) -> bool:
     """Write the file of a level, whole or not at all; False where none of its places is published."""
+    import shapely
+
     at = [i for i, place in enumerate(geography.places) if place.id in figures.places]
     if not at or geography.geometries is None:
         return False
     shapes = _simple(np.asarray(geography.geometries, dtype=object)[at], geography.crs)
+    if not len(shapes) or bool((shapely.is_missing(shapes) | shapely.is_empty(shapes)).all()):
+        return False
+    ids, geometries = [geography.places[i].id for i in at], [_geometry(shape) for shape in shapes]
     features = [
-        {"type": "Feature", "properties": {"id": geography.places[i].id}, "geometry": _geometry(shape)}
-        for i, shape in zip(at, shapes, strict=True)
+        {"type": "Feature", "properties": {"id": id}, "geometry": shape}
+        for id, shape in zip(ids, geometries, strict=True)
     ]
-    folder(observatory).mkdir(mode=0o700, parents=True, exist_ok=True)
     text = json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False, separators=(",", ":"))
-    write_private(folder(observatory) / f"{geography.level}.geojson", text.encode("utf-8"))
+    if len(text) > _MOST_BYTES:
+        log.warning("boundaries are too large", extra={FACTS: {"kind": geography.level}})
+        return False
+    target = folder(observatory)
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(target / f"{geography.level}.parquet", _table(ids, geometries))
+    write_private(target / f"{geography.level}.geojson", text.encode("utf-8"))
     return True
+
+
+def _table(ids: Sequence[str], geometries: Sequence[dict[str, Any] | None]) -> bytes:
+    """The same shapes as in the GeoJSON, to be read quickly."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import shapely
+
+    shapes = shapely.from_geojson([None if one is None else json.dumps(one) for one in geometries])
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"id": list(ids), "shape": pa.array(shapely.to_wkb(shapes), pa.binary())}), sink)
+    return sink.getvalue()
 
 
 def _simple(shapes: Any, crs: str | None) -> Any:
@@ -150,32 +187,26 @@ def _rounded(value: Any) -> Any:
 
 def boundaries(observatory: Observatory, level: str | None) -> Boundaries | None:
     """The boundaries of a level; None where there are none."""
-    path = file_of(observatory, level) if level else None
-    if path is None or level is None:
+    if not level or not _NAME.fullmatch(level):
+        return None
+    path = folder(observatory) / f"{level}.parquet"
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError:
         return None
     with _lock:
-        return _read(path, path.stat().st_mtime_ns, level)
-
-
-def version(observatory: Observatory, level: str | None) -> int:
-    """Changes with the file of a level."""
-    path = file_of(observatory, level) if level else None
-    return 0 if path is None else path.stat().st_mtime_ns
+        return _read(path, changed, level)
 
 
 _lock = threading.Lock()
 
 
 @lru_cache(maxsize=16)
-def _read(path: Path, changed: int, level: str) -> Boundaries | None:
+def _read(path: Path, changed: int, level: str) -> Boundaries:
+    import pyarrow.parquet as pq
     import shapely
 
-    features = json.loads(path.read_text(encoding="utf-8"))["features"]
-    shapes = np.empty(len(features), dtype=object)
-    for at, feature in enumerate(features):
-        shapes[at] = None if feature["geometry"] is None else shapely.from_geojson(json.dumps(feature["geometry"]))
-    if not len(shapes) or all(shape is None for shape in shapes):
-        return None
+    found = pq.read_table(path)
+    shapes = shapely.from_wkb(found.column("shape").to_pylist())
     west, south, east, north = (float(edge) for edge in shapely.total_bounds(shapes))
-    ids = tuple(str(feature["properties"]["id"]) for feature in features)
-    return Boundaries(level, ids, shapes, (west, south, east, north))
+    return Boundaries(level, tuple(found.column("id").to_pylist()), shapes, (west, south, east, north), changed)

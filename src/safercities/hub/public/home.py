@@ -15,7 +15,7 @@ from safercities.hub.access import visible
 from safercities.hub.figures import Figures
 from safercities.hub.kept import keep
 from safercities.hub.models import Observatory
-from safercities.hub.public import drawings, wording
+from safercities.hub.public import drawings, markup, wording
 from safercities.hub.public.cards import TOPICS, Card, by_topic, cards, matches, numbers, rank, topic, topic_title
 from safercities.hub.public.groups import Difference, differences
 from safercities.hub.public.page import of_observatory, show
@@ -72,7 +72,7 @@ def home(request: HttpRequest, *, observatory: Observatory, figures: Figures | N
         "level": words.level(figures.places[place].level),
         "synthetic": figures.about.synthetic,
         "sentences": _sentences(made),
-        "topics": by_topic(made),
+        "cards": markup.cards(by_topic(made), observatory),
         "differences": apart,
         "figure": drawings.of_home(observatory, figures, made),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,14 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import get_language, gettext, override
 
 from safercities.hub.figures import Figures
+from safercities.hub.figures.cache import Cache
 from safercities.hub.models import Observatory
 from safercities.hub.public import documents, geo, indicator_about, indicator_form
 from safercities.hub.public.downloads import caching, info_of, offered
 from safercities.hub.public.indicator_state import VIEWS, Asked, read
 from safercities.hub.public.indicator_table import known, table
 from safercities.hub.public.indicator_terms import COUNTED
+from safercities.hub.public.markup import links
 from safercities.hub.public.page import indicators_crumb, link, of_figures, show
 from safercities.hub.public.words import Words
 
@@ -34,7 +37,7 @@ class View:
 def page(request: HttpRequest, *, observatory: Observatory, figures: Figures, code: str) -> Any:
     """The page."""
     info = info_of(figures, code)
-    asked, words = read(figures, info, request.GET), Words(figures)
+    asked, words = read(figures, info, request.GET, geo.levels(observatory)), Words(figures)
     crumbs = [indicators_crumb(observatory), (words.indicator(info), "")]
     context = {**_header(asked, words), **_figure(observatory, asked, words), **_below(observatory, asked, words)}
     context["origin"] = request.build_absolute_uri("/").removesuffix("/")
@@ -88,8 +91,8 @@ def _figure(observatory: Observatory, asked: Asked, words: Words) -> dict[str, A
     """Chart, map or table, with the files of what is shown."""
     base = link("indicator", observatory, code=asked.info.code).removesuffix("/")
     state, found = asked.state, table(asked, words)
-    borders = geo.boundaries(observatory, state.level) if state.view == "map" else None
-    whole, shown, drawings = offered(asked, base, map_there=borders is not None)
+    borders = state.view == "map" and state.level in geo.levels(observatory)
+    whole, shown, drawings = offered(asked, base, map_there=borders)
     chart = documents.chart(asked, words) if state.view == "chart" else None
     context: dict[str, Any] = {
         "title": documents.title(asked, words),
@@ -97,7 +100,7 @@ def _figure(observatory: Observatory, asked: Asked, words: Words) -> dict[str, A
         "source_line": documents.source_line(asked, words),
         "chart": chart,
         "pages": _pages(asked, found.pages, found.page),
-        "borders": borders is not None,
+        "borders": borders,
         "counted": state.unit in COUNTED,
         "downloads": {"whole": whole, "shown": shown, "drawings": drawings},
         "chart_url": f"{base}/chart.json{_query(asked, words)}",
@@ -168,25 +171,31 @@ def map(request: HttpRequest, *, observatory: Observatory, figures: Figures, cod
     info = info_of(figures, code)
     query = request.GET.copy()
     query["view"] = "map"
-    asked = read(figures, info, query)
+    asked = read(figures, info, query, geo.levels(observatory))
     borders = geo.boundaries(observatory, asked.state.level)
-    if borders is None or asked.state.level is None:
+    if borders is None:
         raise Http404
-    with override(said_in(request) or get_language()):
-        geojson = link("boundaries", observatory, level=asked.state.level)
-        document = documents.map_document(
-            asked,
-            Words(figures),
-            documents.layer(asked, borders),
-            geojson=geojson,
-            hrefs=_hrefs(observatory, borders, figures),
-            basemap=settings.BASEMAP,
-        )
-    return _json(observatory, figures, document)
+    language = said_in(request) or get_language()
+    key = (observatory.slug, figures.version, borders.version, language, asked.address(), settings.BASEMAP)
+
+    def made() -> bytes:
+        with override(language):
+            document = documents.map_document(
+                asked,
+                Words(figures),
+                documents.layer(asked, borders),
+                geojson=link("boundaries", observatory, level=borders.level),
+                href=links("place", observatory, "place"),
+                basemap=settings.BASEMAP,
+            )
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+    response = HttpResponse(_maps.get(key, made, len), content_type="application/json")
+    return caching(observatory, figures, response)
 
 
-def _hrefs(observatory: Observatory, borders: geo.Boundaries, figures: Figures) -> dict[str, str]:
-    return {id: link("place", observatory, place=id) for id in borders.ids if id in figures.places}
+#: Documents of maps, which are large where there are many places: each is made once a release.
+_maps = Cache(48 * 2**20, most_of_one=12 * 2**20)
 
 
 def _json(observatory: Observatory, figures: Figures, document: documents.Document) -> HttpResponse:

@@ -83,7 +83,7 @@ def _levels(asked: Asked, words: Words) -> list[Option]:
 
 def _period(asked: Asked, words: Words) -> Field:
     state = asked.state
-    found = [_option(code, words.period(code or ""), state.period) for code in reversed(asked.options["period"])]
+    found = [_option(code, words.period(code or ""), state.period) for code in reversed(tuple(asked.options["period"]))]
     if state.view != "map":
         found.insert(0, Option(ALL, gettext("All periods"), state.period is None))
     return _field("period", gettext("Period"), found)
@@ -132,5 +132,5 @@ def _near(asked: Asked) -> list[str]:
     tree, chosen = asked.figures.tree, asked.state.place
     line = tree.line(chosen)
     near = dict.fromkeys([*line, *tree.children(chosen), *(tree.children(line[1]) if len(line) > 1 else ())])
-    there = set(asked.options["place"])
+    there = asked.options["place"]
     return [id for id in near if id in there][:MOST_PLACES]

@@ -23,18 +23,24 @@ SHAPES = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross"
 FONT = "Noto Sans, Liberation Sans, DejaVu Sans, sans-serif"
 WIDTH = 720
 #: Drawings kept in memory; one is drawn at a time, for drawing takes a processor a while.
-_kept = Cache(16 * 2**20)
+_kept = Cache(48 * 2**20, most_of_one=12 * 2**20)
 _one = threading.Lock()
 
 
-def drawn(key: tuple[object, ...], draw: Callable[[], bytes]) -> bytes:
-    """A drawing, made once as long as its key is the same."""
+def drawn(key: tuple[object, ...], draw: Callable[[], bytes], spend: Callable[[], None]) -> bytes:
+    """A drawing, made once as long as its key is the same.
 
-    def alone() -> bytes:
-        with _one:
-            return draw()
-
-    return _kept.get(key, alone, len)
+    Parameters
+    ----------
+    spend
+        Called before something has to be drawn; what it raises ends the wish.
+    """
+    found: bytes | None = _kept.find(key)
+    if found is not None:
+        return found
+    spend()
+    with _one:
+        return _kept.get(key, draw, len)  # somebody may have drawn it meanwhile
 
 
 # -- charts ------------------------------------------------------------------------------------------------------------

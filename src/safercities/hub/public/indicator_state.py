@@ -64,7 +64,7 @@ class Asked:
     figures: Figures
     info: IndicatorInfo
     state: State
-    options: dict[str, tuple[str | None, ...]]
+    options: dict[str, Collection[str | None]]
     breakdowns: dict[str, tuple[str, ...]]
     refused: list[Refused] = field(default_factory=list)
 
@@ -94,7 +94,7 @@ class _Reader:
     def __init__(self, figures: Figures, info: IndicatorInfo, given: QueryDict, drawable: Collection[str]) -> None:
         self.figures, self.info, self.given, self.drawable = figures, info, given, drawable
         self.refused: list[Refused] = []
-        self.options: dict[str, tuple[str | None, ...]] = {}
+        self.options: dict[str, Collection[str | None]] = {}
         self.breakdowns: dict[str, tuple[str, ...]] = {}
 
     def asked(self) -> Asked:
@@ -148,7 +148,7 @@ class _Reader:
             place = home
         return shown or None, place
 
-    def _at(self, query: Query, level: str) -> tuple[str, ...]:
+    def _at(self, query: Query, level: str) -> Collection[str]:
         """Places of a level that have rows."""
         return self.figures.places_with(replace(query, levels=[level]))
 

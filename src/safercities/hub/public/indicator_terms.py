@@ -29,7 +29,9 @@ FLAGS: dict[str, Text] = {
     "wide_interval": _("the interval is wider than the publication rules allow"),
     "single_psu": _("all its respondents come from one sampling unit: how sure it is cannot be seen"),
     "lonely_psu": _("a stratum holds a single sampling unit; the rule that was chosen stands in for its variance"),
-    "missing_answers": _("more than 5 percent of the respondents gave no usable answer: they may differ from the others"),
+    "missing_answers": _(
+        "more than 5 percent of the respondents gave no usable answer: they may differ from the others"
+    ),
     "smoothed": _("drawn towards the average of comparable places: not what was recorded there"),
     "synthetic": _("no usable sample here: what a model expects of a place like it"),
     "partial_coverage": _("some of the places that it stands for have no estimate: it speaks for the others"),

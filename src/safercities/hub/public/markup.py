@@ -1,4 +1,4 @@
-"""Parts of pages that stand there hundreds of times, written without a template: addresses, options, rows of tables."""
+"""Parts that stand in pages many times, written without a template: addresses, options, rows of tables, cards."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from urllib.parse import quote
 from django.utils.html import escape
 from django.utils.http import RFC3986_SUBDELIMS
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from safercities.hub.models import Observatory
 from safercities.hub.public.page import link
 
 if TYPE_CHECKING:
+    from safercities.hub.public.cards import Card, Said
     from safercities.hub.public.indicator_form import Option
     from safercities.hub.public.indicator_table import Cell, Line
 
@@ -59,3 +61,69 @@ def _row(line: Line) -> str:
 def _number(cell: Cell) -> str:
     text = escape(cell.text)
     return f'<td><data value="{escape(cell.exact)}">{text}</data></td>' if cell.exact else f"<td>{text}</td>"
+
+
+# -- cards -------------------------------------------------------------------------------------------------------------
+
+
+def cards(found: Iterable[tuple[str, Card]], observatory: Observatory, here: str = "") -> SafeString:
+    """Cards of indicators under the titles of their topics.
+
+    Parameters
+    ----------
+    here
+        The place that they are about; empty for the observatory's own.
+    """
+    address = links("indicator", observatory, "code")
+    query = f"?place={quote(here, safe='')}" if here else ""
+    held = _("Withheld, so that nobody can be recognised, or because it rests on too little. It is not zero.")
+    notes = {"withheld": f'<p class="note">{escape(held)}</p>'}
+    return SafeString("".join(_card(title, card, address(card.code) + query, notes) for title, card in found))
+
+
+def _card(title: str, card: Card, address: str, notes: dict[str, str]) -> str:
+    now = card.first
+    badge = f'<p><span class="badge">{escape(now.status_word)}</span></p>'
+    parts = [
+        f'<article class="card indicator"><p class="kicker">{escape(title)}</p>'
+        f'<h3><a href="{escape(address)}" lang="{escape(card.language)}">{escape(card.label)}</a></h3>'
+        f'<p class="value {now.status}"><b>{escape(now.bare)}</b>',
+        f" <span>{escape(now.unit)}</span></p>" if now.unit else "</p>",
+        f'<p class="interval">{escape(now.interval)}</p>' if now.interval else "",
+        notes.get(now.status, badge if now.status == "unreliable" else ""),
+        f'<p class="note">{escape(now.period)} · <span dir="auto">{escape(now.source)}</span></p>',
+        _above(card.above) if card.above is not None else "",
+        _before(card.before) if card.before else "",
+        f'<ul class="plain others">{"".join(map(_other, card.others))}</ul>' if card.others else "",
+        "</article>",
+    ]
+    return "".join(parts)
+
+
+def _care(one: Said) -> str:
+    return f", {escape(one.status_word)}" if one.status == "unreliable" else ""
+
+
+def _span(one: Said) -> str:
+    return f" ({escape(one.span)})" if one.span else ""
+
+
+def _above(one: Said) -> str:
+    said = _("In %(place)s: %(value)s") % {"place": one.place, "value": one.value}
+    return f'<p class="note">{escape(said)}{_span(one)}{_care(one)}</p>'
+
+
+def _before(several: Iterable[Said]) -> str:
+    lines = (
+        f'<tr><th scope="row">{escape(one.period)}</th><td>{escape(one.bare)}'
+        f'{f"""<span class="hidden">{_care(one)}</span>""" if _care(one) else ""}</td>'
+        f'<td class="note">{escape(one.span)}</td></tr>'
+        for one in several
+    )
+    head = f"<caption>{escape(_('Before'))}</caption>"
+    return f'<table class="before">{head}<tbody>{"".join(lines)}</tbody></table>'
+
+
+def _other(one: Said) -> str:
+    said = f"{escape(one.period)}: {escape(one.value)}{_span(one)}{_care(one)}"
+    return f'<li><span dir="auto">{escape(one.source)}</span>, {said}</li>'

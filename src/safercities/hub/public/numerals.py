@@ -9,6 +9,8 @@ from babel.numbers import format_decimal, format_percent
 
 #: Larger numbers are left to Babel: with four decimals they have more digits than a float is sure of.
 _MOST = 1e10
+#: Still larger ones are more than Babel can write; then nobody asks for decimals.
+_MOST_OF_BABEL = 1e20
 
 
 class Numerals:
@@ -34,19 +36,22 @@ class Numerals:
     def number(self, value: float, digits: int = 0) -> str:
         """A number with so many decimals."""
         rounded = round(value, digits) + 0.0  # no minus before a zero
-        if not abs(rounded) < _MOST:
+        if _MOST <= abs(rounded) < _MOST_OF_BABEL:
             pattern = "#,##0" + ("." + "0" * digits if digits else "")
             return format_decimal(rounded, format=pattern, locale=self._locale)
-        written = f"{abs(rounded):,.{digits}f}".translate(self._signs)
+        written = self._written(rounded, digits)
         return written if rounded >= 0 else written.join(self._minus)
 
     def percent(self, value: float, digits: int = 0) -> str:
         """A number of hundredths with its sign, which never stands alone on a line."""
         rounded = round(value, digits) + 0.0
-        if not abs(rounded) < _MOST:
+        if _MOST <= abs(rounded) < _MOST_OF_BABEL:
             return self._percent_of(rounded, digits)
-        written = f"{abs(rounded):,.{digits}f}".translate(self._signs)
-        return written.join(self._percent if rounded >= 0 else self._minus_percent)
+        return self._written(rounded, digits).join(self._percent if rounded >= 0 else self._minus_percent)
+
+    def _written(self, value: float, digits: int) -> str:
+        """The digits, whatever the sign."""
+        return f"{abs(value):,.{digits if abs(value) < _MOST_OF_BABEL else 0}f}".translate(self._signs)
 
     def _percent_of(self, value: float, digits: int = 0) -> str:
         pattern = str(self._locale.percent_formats[None].pattern)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -18,6 +19,7 @@ import safercities
 from safercities.hub import published
 from safercities.hub.access import visible
 from safercities.hub.models import Observatory
+from safercities.hub.public.markup import links
 from safercities.hub.public.page import link
 
 #: Addresses that one sitemap may hold, by its standard.
@@ -134,10 +136,8 @@ def robots(request: HttpRequest) -> HttpResponse:
 def sitemap(request: HttpRequest) -> HttpResponse:
     """`/sitemap.xml`: the public pages, whoever asks: it is for those who do not sign in."""
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">']
-    for number, address in enumerate(_addresses()):
-        if number == MOST:
-            break
-        lines.append(f"<url><loc>{escape(request.build_absolute_uri(address))}</loc></url>")
+    site = escape(request.build_absolute_uri("/").removesuffix("/"))
+    lines += [f"<url><loc>{site}{escape(address)}</loc></url>" for address in islice(_addresses(), MOST)]
     response = HttpResponse("\n".join([*lines, "</urlset>", ""]), content_type="application/xml")
     response.headers["Cache-Control"] = "public, max-age=3600"
     return response
@@ -160,9 +160,10 @@ def _of_observatory(observatory: Observatory) -> Iterator[str]:
     if figures is not None:
         for code in figures.indicators:
             yield link("indicator", observatory, code=code)
+        address = links("place", observatory, "place")
         for place in figures.places.values():
             if place.rows and not place.unplaced:
-                yield link("place", observatory, place=place.id)
+                yield address(place.id)
 
 
 @require_safe

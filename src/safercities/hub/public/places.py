@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from safercities.hub.figures import Figures
 from safercities.hub.figures.about import PlaceInfo
 from safercities.hub.models import Observatory
+from safercities.hub.public import markup
 from safercities.hub.public.cards import by_topic, cards, numbers
-from safercities.hub.public.markup import links
 from safercities.hub.public.page import Crumb, link, of_figures, show
 from safercities.hub.public.words import Words
 
@@ -38,7 +38,7 @@ def place(request: HttpRequest, *, observatory: Observatory, figures: Figures, p
         "level": words.level(info.level),
         "above": figures.places[above] if above is not None else None,
         "above_name": words.place(above) if above is not None else "",
-        "topics": by_topic(made),
+        "cards": markup.cards(by_topic(made), observatory, place),
         "typed": typed,
         "children": _listed(observatory, words, fitting[:MOST]),
         "many": len(found) > 30,
@@ -54,7 +54,7 @@ def place(request: HttpRequest, *, observatory: Observatory, figures: Figures, p
 
 def _listed(observatory: Observatory, words: Words, found: Sequence[PlaceInfo]) -> list[tuple[str, str, str]]:
     """Address, name and level of places."""
-    address = links("place", observatory, "place")
+    address = markup.links("place", observatory, "place")
     return [(address(one.id), words.place(one.id), words.level(one.level)) for one in found]
 
 

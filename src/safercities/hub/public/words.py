@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 from babel import Locale
@@ -38,12 +38,17 @@ def status(row: Row) -> str:
     >>> status({"value": 3.0, "conf_status": "F", "obs_status": "A", "quality": "few_cases", "verdict": None})
     'unreliable'
     """
-    if (row["conf_status"] or "F") != "F" or row.get("verdict") == "withhold":
+    return _status(row["conf_status"], row["obs_status"], row.get("verdict"), row["quality"], row["value"] is None)
+
+
+@lru_cache(maxsize=10_000)
+def _status(conf: str | None, obs: str | None, verdict: str | None, quality: str | None, missing: bool) -> str:
+    if (conf or "F") != "F" or verdict == "withhold":
         return WITHHELD
-    if row["value"] is None:
+    if missing:
         return NONE
-    doubtful = not _DOUBTFUL.isdisjoint((row["quality"] or "").split())
-    return UNRELIABLE if row["obs_status"] == "U" or row.get("verdict") == "warn" or doubtful else OK
+    doubtful = not _DOUBTFUL.isdisjoint((quality or "").split())
+    return UNRELIABLE if obs == "U" or verdict == "warn" or doubtful else OK
 
 
 class Words:
@@ -114,10 +119,12 @@ class Words:
 
     def interval(self, row: Row) -> str:
         """The interval with its level in words; empty where there is none."""
+        return "" if status(row) in (WITHHELD, NONE) else self._interval(row, digits(row))
+
+    def _interval(self, row: Row, decimals: int) -> str:
         lower, upper = row["lower"], row["upper"]
-        if (lower is None and upper is None) or status(row) in (WITHHELD, NONE):
+        if lower is None and upper is None:
             return ""
-        decimals = digits(row)
         low, high = self._bare(row, "lower", decimals), self._bare(row, "upper", decimals)
         if row["level"] is None:  # nobody said how sure it is: then neither do we
             return f"≤ {high}" if lower is None else f"≥ {low}" if upper is None else self.isolated(f"{low}–{high}")
@@ -135,9 +142,12 @@ class Words:
 
     def told(self, row: Row) -> str:
         """Value, interval and what to mind, in one line."""
-        parts = [self.value(row), self.interval(row)]
-        if status(row) == UNRELIABLE:
-            parts.append(self.status(UNRELIABLE))
+        found = status(row)
+        if found in (WITHHELD, NONE):
+            return self.status(found)
+        decimals = digits(row)
+        value, interval = self._bare(row, "value", decimals), self._interval(row, decimals)
+        parts = (self.in_unit(value, row["unit"]), interval, self.status(found) if found == UNRELIABLE else "")
         return "; ".join(part for part in parts if part)
 
     def level_of(self, row: Row) -> str:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import get_language
+from django.template.defaultfilters import floatformat
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from safercities.hub import texts
 from safercities.hub.access import Right, find, need
 from safercities.hub.jobs import comparing, queue
 from safercities.hub.jobs.comparing import ADDED, CHANGED, GONE, KINDS, SHOWN, TOLD, WITHHELD
 from safercities.hub.models import Job, Observatory, Release
+from safercities.hub.public.words import Words
 from safercities.hub.published import figures
 from safercities.hub.workbench.preview import tell
 from safercities.model.errors import SafercitiesError
@@ -27,7 +27,11 @@ from safercities.model.errors import SafercitiesError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Plain = dict[str, Any]
 _PAGE = 100
+_NUMBERS = ("value", "lower", "upper")
+#: Decimals that numbers are shown with: as few as tell them apart, between these.
+_FEWEST, _FINEST = 2, 12
 
 
 @require_safe
@@ -77,14 +81,15 @@ def _shown(request: HttpRequest, observatory: Observatory, path: Path) -> dict[s
     kind = request.GET.get("kind", "")
     found = Difference(path)
     page = Paginator(_Rows(found, kind if kind in KINDS else ""), _PAGE).get_page(request.GET.get("page"))
-    words = _words()
+    shown, words = figures(observatory), _words()
+    names = Words(shown) if shown is not None else None
     return {
         "kind": kind if kind in KINDS else "",
         "kinds": [(each, words[each], found.counts.get(each, 0)) for each in KINDS],
         "same": found.counts.get("same", 0),
         "definitions": found.definitions,
         "page": page,
-        "rows": [_told(row, found.dimensions, words) for row in _labelled(observatory, list(page.object_list))],
+        "rows": [_told(row, _names(row, found.dimensions, names), words) for row in page.object_list],
     }
 
 
@@ -140,42 +145,47 @@ class _Rows(Sequence[dict[str, Any]]):
         return self._difference.rows(self._kind, at.start, at.stop - at.start)
 
 
-def _labelled(observatory: Observatory, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """With the names of indicators and places, where the public pages know them."""
-    shown, language = figures(observatory), get_language() or "en"
-    if shown is None:
-        return rows
-    indicators = {
-        code: texts.indicator_name(code, one.label(), language) or one.label(language)
-        for code, one in shown.indicators.items()
+def _names(row: Mapping[str, Any], dimensions: Sequence[str], words: Words | None) -> Plain:
+    """What a row is about, in the reader's words where the public pages have them."""
+    parts = [(name, row[name]) for name in dimensions if row[name] not in (None, "_T")]
+    if words is None:
+        about = {name: row[name] or "" for name in ("indicator", "place", "period", "unit", "source", "method")}
+        return about | {"breakdown": ", ".join(f"{name}: {code}" for name, code in parts)}
+    info = words.figures.indicators.get(row["indicator"])
+    return {
+        "indicator": words.indicator(info) if info is not None else row["indicator"],
+        "place": words.place(row["place"]),
+        "period": words.period(row["period"]),
+        "unit": words.unit(row["unit"]) if row["unit"] else "",
+        "source": words.source(row["source"]),
+        "method": words.method(row["method"]) if row["method"] else "",
+        "breakdown": ", ".join(f"{words.dimension(name)}: {words.code(name, code)}" for name, code in parts),
     }
-    places = shown.places
-    return [
-        row
-        | {
-            "indicator_label": indicators.get(row["indicator"], row["indicator"]),
-            "place_label": places[row["place"]].name if row["place"] in places else row["place"],
-        }
-        for row in rows
-    ]
 
 
-def _told(row: Mapping[str, Any], dimensions: Sequence[str], words: Mapping[str, str]) -> dict[str, Any]:
+def _decimals(row: Mapping[str, Any]) -> int:
+    """So many that numbers that differ look different, and none that is not zero looks like it."""
+    numbers = [(row[f"old_{name}"], row[f"new_{name}"]) for name in _NUMBERS]
+    for decimals in range(_FEWEST, _FINEST):
+        shown = [tuple(None if one is None else round(one, decimals) for one in pair) for pair in numbers]
+        alike = [(old == new, bool(old), bool(new)) for old, new in numbers]
+        if alike == [(old == new, bool(old), bool(new)) for old, new in shown]:
+            return decimals
+    return _FINEST
+
+
+def _told(row: Mapping[str, Any], names: Plain, words: Mapping[str, str]) -> Plain:
     """A row as the table shows it."""
-    parts = [f"{name}: {row[name]}" for name in dimensions if row[name] not in (None, "_T")]
+    decimals = f"-{_decimals(row)}g"
     cells = {
         side: {name: row[f"{side}_{name}"] for name in TOLD}
+        | {name: floatformat(row[f"{side}_{name}"], decimals) for name in _NUMBERS}
+        | {"none": row[f"{side}_value"] is None, "interval": row[f"{side}_lower"] is not None}
         | {"withheld": row[f"{side}_conf_status"] == "N", "here": row[f"{side}_conf_status"] is not None}
         | {"unsure": row[f"{side}_obs_status"] == "U" or row[f"{side}_verdict"] == "warn"}
         for side in ("old", "new")
     }
-    return {
-        "indicator": row.get("indicator_label", row["indicator"]),
-        "place": row.get("place_label", row["place"]),
-        "period": row["period"],
-        "breakdown": ", ".join(parts),
-        "unit": row["unit"] or "",
-        "source": row["source"],
+    return names | {
         "kind": words[row["kind"]],
         "versions": None not in (row["old_version"], row["new_version"]) and row["old_version"] != row["new_version"],
         "old": cells["old"],

@@ -53,7 +53,7 @@ def files(request: HttpRequest, observatory: Observatory) -> HttpResponse:
 def upload(request: HttpRequest, observatory: Observatory) -> HttpResponseBase:
     """Take files in: into quarantine while they come, and from there only what was looked at."""
     leftovers.sweep_quarantine()
-    quarantine = uploads.Quarantine(request)
+    quarantine = uploads.Quarantine(request, uploads.room(observatory))
     request.upload_handlers = [quarantine]
     try:
         return _upload(request, observatory)

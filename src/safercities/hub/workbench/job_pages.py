@@ -19,7 +19,7 @@ from safercities.hub import texts
 from safercities.hub.access import Right, find, may, need
 from safercities.hub.jobs import queue, steps
 from safercities.hub.models import Job, Observatory
-from safercities.hub.workbench import shelf
+from safercities.hub.workbench import results, shelf
 
 #: What somebody must be allowed to do to stop a job of each kind: what starting it asked for.
 RIGHT_OF = {
@@ -75,8 +75,17 @@ def told(request: HttpRequest, found: Job) -> dict[str, Any]:
         "severities": _severities(found),
         "more_problems": found.result.get("more_problems"),
         "sources": found.result.get("sources", {}),
+        "results": _results(request, found),
         "proposal": proposal,
     }
+
+
+def _results(request: HttpRequest, found: Job) -> list[results.Result]:
+    """What the last measuring made, for whoever may see rows."""
+    measured = found.observatory.jobs.filter(kind=Job.Kind.MEASURE, state=Job.State.DONE).first()
+    if found != measured or not may(request.user, Right.UPLOAD, found.observatory):
+        return []
+    return results.results(found.observatory)
 
 
 def _proposal(found: Job) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from safercities import config
 from safercities.hub.models import Observatory
 from safercities.hub.workbench import uploads
+from safercities.model.printable import one_line
 
 _MOST = 300
 
@@ -67,4 +68,4 @@ def _add(found: dict[str, str], folder: Path, stored: str, name: str) -> None:
     except (OSError, zipfile.BadZipFile, uploads.RefusedError):
         return
     if len(inner) > 1:
-        found.update({f"{stored}/{one}": f"{name} / {one}" for one in inner})
+        found.update({f"{stored}/{one}": f"{name} / {one_line(one)}" for one in inner})

@@ -44,6 +44,7 @@ class Edit:
     raw: RawTable | None = None
     told: list[Told] = field(default_factory=list)
     too_large: bool = False
+    whole: bool = True
     changed: Document | None = None
     shown: Preview | None = None
     places: Sequence[Place] = ()
@@ -221,7 +222,7 @@ def _raw(edit: Edit) -> RawTable | None:
 
     keys = {key: edit.draft[key] for key in FileSpec.model_fields if key in edit.draft}
     try:
-        with sampled(parse(FileSpec, keys, file=""), edit.observatory.path) as (part, base, _whole):
+        with sampled(parse(FileSpec, keys, file=""), edit.observatory.path) as (part, base, edit.whole):
             return read_table(part, base)
     except TooLargeError:
         edit.too_large = True
@@ -272,6 +273,8 @@ def _look(edit: Edit, key: str | int) -> None:
     try:
         if isinstance(key, str):
             edit.shown = preview(edit.observatory.path, spec, key, edit.file, edit.raw)
+        elif not edit.whole:  # of places a beginning says little: whether each lies in another one, what overlaps
+            edit.too_large = True
         else:
             from safercities.places.geographies import load_geography
 

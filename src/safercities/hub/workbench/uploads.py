@@ -81,8 +81,10 @@ class Quarantine(FileUploadHandler):
 
     chunk_size = 2**20
 
-    def __init__(self, request: Any = None) -> None:
+    def __init__(self, request: Any = None, room: int | None = None) -> None:
+        """`room`: bytes that may come in all; more is read and forgotten, so that nobody fills the disk."""
         super().__init__(request)
+        self.room, self.came = room, 0
         self.folder = Path(settings.FILE_UPLOAD_TEMP_DIR)
         self.paths: list[Path] = []
         self.out: IO[bytes] | None = None
@@ -99,6 +101,9 @@ class Quarantine(FileUploadHandler):
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         """A piece comes; after the limit the rest is read and forgotten, so that the answer can be given."""
         self.size += len(raw_data)
+        self.came += len(raw_data)
+        if self.room is not None and self.came > self.room:
+            self.refused = _full()
         if self.size > settings.UPLOAD_MAX_BYTES:
             self.refused = _("It is larger than %(most)s MB.") % {"most": settings.UPLOAD_MAX_BYTES // 2**20}
         if self.refused or self.out is None:
@@ -245,9 +250,8 @@ def store(observatory: Observatory, received: Received, by: User) -> Upload:
     with transaction.atomic():
         Observatory.objects.select_for_update().get(pk=observatory.pk)  # one at a time: the sum has to hold
         _refuse_known(observatory, stored)
-        taken = observatory.uploads.aggregate(all=Sum("size"))["all"] or 0
-        if taken + received.size > QUOTA_FILES * settings.UPLOAD_MAX_BYTES:
-            raise RefusedError(_("There is no room left: the files of this observatory have reached their limit."))
+        if received.size > room(observatory):
+            raise RefusedError(_full())
         upload = Upload.objects.create(
             observatory=observatory,
             name=received.name,
@@ -260,6 +264,16 @@ def store(observatory: Observatory, received: Received, by: User) -> Upload:
         Event.record("file.uploaded", actor=by, observatory=observatory, object=str(upload.pk), detail=detail)
         _place(received.path, observatory.path / stored)
     return upload
+
+
+def room(observatory: Observatory) -> int:
+    """Bytes that may still be brought there."""
+    taken = observatory.uploads.aggregate(all=Sum("size"))["all"] or 0
+    return max(0, QUOTA_FILES * settings.UPLOAD_MAX_BYTES - taken)
+
+
+def _full() -> str:
+    return _("There is no room left: the files of this observatory have reached their limit.")
 
 
 def _refuse_known(observatory: Observatory, stored: str) -> None:
