@@ -146,6 +146,9 @@ def questions(figures: Figures, rng: np.random.Generator) -> dict[str, Callable[
     def period() -> str:
         return periods[int(rng.integers(len(periods)))]
 
+    def district() -> str:
+        return places[1 + int(rng.integers(DISTRICT))]
+
     def row() -> int:
         return int(rng.integers(figures.about.rows - 10 * PAGE))
 
@@ -161,6 +164,11 @@ def questions(figures: Figures, rng: np.random.Generator) -> dict[str, Callable[
         "map": lambda: figures.map_values(code(), period(), "neighbourhood"),
         "map of women": lambda: figures.map_values(code(), period(), "neighbourhood", dimensions={"sex": ["F"]}),
         "table by sex, a page of it": lambda: figures.rows(by_sex(), limit=PAGE),
+        "the same, its 20th page": lambda: figures.records(by_sex(), limit=PAGE, skip=20 * PAGE),
+        "how good a level's rows are": lambda: figures.summary(by_sex()),
+        "a district's parts": lambda: figures.records(
+            Query([code()], periods=[period()], inside=district(), total_only=True)
+        ),
         "20 highest of a year": lambda: figures.rows(
             Query([code()], [], [period()], total_only=True), order=["-value"], limit=20
         ),

@@ -49,6 +49,7 @@ INSIDE = [
     "/w/mini/files/",
     "/w/mini/sources/",
     "/w/mini/sources/robberies/",
+    "/w/mini/places/0/",
     "/w/mini/sources/cases/?kind=incidents&file=casos.csv",
     "/w/mini/sources/survey/?kind=survey&file=casos.csv",
     "/w/mini/sources/audits/?kind=audits&file=casos.csv",
@@ -71,7 +72,7 @@ OURS = re.compile(
     r"""[\w.-]+\.(?:csv|toml|zip|json|xml|parquet|xlsx|org|geojson|txt|md|sig)\b | ^\d{2,6}\ (?=\D)
     | Mini | East | West | North | South | robberies | XA-MIN[.\d]* | it\ is\ time
     | \b(?:ada|ana|aud|max|pia|rob|vera)\b
-    | \b(?:date|lon|lat|sex)\ \(.*\) | (?:Fecha\ del\ hecho|Género|Edad|Longitud|Latitud|Delito|Caso)\ \(.*\)
+    | \b(?:date|lon|lat|sex|code|name)\ \(.*\) | (?:Fecha\ del\ hecho|Género|Edad|Longitud|Latitud|Delito|Caso)\ \(.*\)
     | ^(?:cases|survey|audits)\ – | safercities(?:\ \d[\w.]*)? | Français | English | Español
     | SHA-256 | SDMX | JSON | CSV | API | utf-8 | utf-16 | latin-1 | shift_jis""",
     re.VERBOSE,

@@ -133,7 +133,7 @@ def _bounds(knowledge: Knowledge, targets: csr_array, whole: bool) -> Bounds:
 def dense_row(matrix: csr_array, number: int) -> Floats:
     """A row with its zeros; several times quicker than to take it out as a matrix."""
     at = slice(matrix.indptr[number], matrix.indptr[number + 1])
-    return np.bincount(matrix.indices[at], matrix.data[at], minlength=matrix.shape[1])
+    return np.bincount(matrix.indices[at], matrix.data[at], minlength=matrix.shape[1]).astype(np.float64)
 
 
 def inward(value: float) -> int:
@@ -150,8 +150,8 @@ class _Seen:
     """The least and greatest value of each target among whole solutions that were met."""
 
     def __init__(self, targets: csr_array) -> None:
-        small = targets.shape[0] * targets.shape[1] <= DENSE
-        self._targets = targets.toarray() if small else targets
+        dense = targets.shape[0] * targets.shape[1] <= DENSE
+        self._targets = targets.toarray() if dense else targets
         self._low = np.full(targets.shape[0], np.inf)
         self._high = np.full(targets.shape[0], -np.inf)
 

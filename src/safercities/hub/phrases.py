@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 
 #: Details of problems that may hold a phrase.
-DETAILS = frozenset({"hint", "why", "message"})
+DETAILS = frozenset({"hint", "why", "message", "where", "axis"})
 PHRASES = (
     "did you mean {code} ({name})?",
     "did you mean {code}? Zeros in front of a code are lost where it is kept as a number",
@@ -33,6 +33,10 @@ PHRASES = (
     "it has none of the forms of a period",
     "it has {number}, and a table has at most {most}: each further one makes the cells smaller",
     "at most one of {codes} can stand with place: few people share both in one neighbourhood",
+    "an earlier release holds",
+    "is to be published too",
+    "longitude",
+    "latitude",
     "it is not UTF-8 text",
     "Permission denied",
     "No space left on device",

@@ -26,7 +26,8 @@ def index(observatory: Observatory) -> Path:
 def figures(observatory: Observatory) -> Figures | None:
     """What is published of it; None before the first release."""
     folder = index(observatory)
-    return Figures.open(folder) if has_index(folder) else None
+    found = Figures.open(folder) if has_index(folder) else None
+    return found if found is not None and found.version else None  # an index may be of no releases at all
 
 
 def refresh(observatory: Observatory) -> None:

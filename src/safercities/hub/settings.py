@@ -249,6 +249,7 @@ LANGUAGES = [
     ("ru", "Русский"),
 ]
 LOCALE_PATHS = [compile_catalogues(HOME / "locale")]
+FORMAT_MODULE_PATH = "safercities.hub.formats"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -59,7 +59,7 @@ def test_a_hidden_observatory_is_read_by_its_members_tokens_only(secret, city, m
     ):
         answer = one.get(at("hidden", rest))
         assert answer.status_code == 200
-        answer.close()
+        answer.getvalue()
 
 
 def test_what_there_is_lists_only_what_may_be_read(secret, filled, machine, client):

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from hub.browser.conftest import settled
+from hub.browser.keyboard import Keyboard
 from hub.public.made_indicator import CODE
 from safercities.hub.models import Observatory
 
@@ -70,17 +72,33 @@ def test_everything_is_readable_and_can_be_chosen_without_scripts(address: str, 
     expect(page.locator("caption")).to_contain_text("Female")
 
 
-def test_the_way_of_the_keyboard_reaches_views_and_choices(address: str, new_page: MakePage) -> None:
+def test_all_of_it_is_used_with_the_keyboard_only(address: str, new_page: MakePage) -> None:
+    """Views, choices, table and files: reached by Tab, the focus seen at each stop."""
     page = new_page()
     page.goto(address)
-    page.get_by_role("link", name="Table", exact=True).focus()
-    page.keyboard.press("Enter")
-    page.wait_for_url("**view=table**")
-    select = page.get_by_label("Unit", exact=True)
-    select.focus()
+    settled(page)
+    hands = Keyboard(page)
+    hands.go(page.get_by_role("link", name="Table", exact=True))
+    assert "view=table" in page.url
+    region = hands.to(page.get_by_role("region", name="Table"))
+    expect(region).to_be_focused()  # so the arrows scroll it
+    hands.to(page.get_by_label("Unit", exact=True))
     page.keyboard.press("ArrowDown")
     page.wait_for_url("**unit=victims**")
     expect(page.locator("caption")).to_contain_text("victims")
+    expect(page.get_by_label("Unit", exact=True)).to_be_focused()
+    hands.choose(page.get_by_label("Sex", exact=True), "All groups")
+    page.wait_for_url("**by=sex**")
+    expect(page.locator("caption")).to_contain_text("Sex")
+    shown = page.locator("tr[data-row]").count()
+    hands.to(page.locator("dl.files").get_by_role("link", name="CSV", exact=True).first, "Shift+Tab")
+    with page.expect_download() as waiting:
+        page.keyboard.press("Enter")
+    assert len(waiting.value.path().read_text(encoding="utf-8").splitlines()) == 1 + shown
+    hands.go(page.get_by_role("link", name="Chart", exact=True))
+    settled(page)
+    hands.press(page.get_by_role("button", name="Table", exact=True), "Space")
+    expect(page.locator("tr[data-row]").first).to_be_visible()
 
 
 @pytest.mark.parametrize("locale", ["en", "ar"])
@@ -88,7 +106,7 @@ def test_the_way_of_the_keyboard_reaches_views_and_choices(address: str, new_pag
 def test_a_small_phone_needs_no_sideways_scrolling(address: str, new_page: MakePage, query: str, locale: str) -> None:
     page = new_page(viewport={"width": 320, "height": 640}, locale=locale)
     page.goto(address + query)
-    page.wait_for_load_state("networkidle")
+    settled(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 

@@ -150,6 +150,7 @@ def test_a_backup_without_keys_holds_none_and_leaves_out_links(published: Path, 
         (["--port", "70000"], {}, 2, "--port"),
         ([], {"SAFERCITIES_UPLOAD_MAX_MB": "many"}, 2, "SAFERCITIES_UPLOAD_MAX_MB"),
         (["--host", "0.0.0.0"], {"SAFERCITIES_DEMO": "1"}, 2, "can be reached by other machines"),
+        ([], {"SAFERCITIES_DEMO": "1", "SAFERCITIES_ALLOWED_HOSTS": "city.example"}, 2, "city.example can be reached"),
         ([], {"SAFERCITIES_DATABASE_URL": "postgres://a:geheim@127.0.0.1:1/b"}, 1, "SAFERCITIES_DATABASE_URL"),
     ],
 )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from django.test import Client
 
-from hub.public.made_site import HOMICIDE
+from hub.figures.made_chain import new_city
+from hub.public.made_site import HOMICIDE, shelve
 from hub.public.test_home import text_of
+from release.made_release import rows
 from safercities.hub.models import Observatory
 from safercities.hub.public.compare import MOST, told
 from safercities.hub.public.words import Words
 from safercities.hub.published import figures
+from safercities.indicators.catalogue import indicator
 
 pytestmark = pytest.mark.django_db
 THREE = ["CO-MDE.02", "CO-MDE.01", "CO-MDE"]
@@ -69,3 +74,18 @@ def test_a_place_can_be_left_out_again(client: Client, medellin: Observatory) ->
     page = client.get("/o/medellin/compare/", {"i": HOMICIDE, "p": THREE}).content.decode()
     assert "p=CO-MDE.02&amp;p=CO-MDE.01" in page
     assert len(THREE) < MOST
+
+
+def test_places_are_compared_by_one_definition_or_not_at_all(client: Client, tmp_path: Path) -> None:
+    told = [one for one in rows("2024") if one["unit"] != "victims"]
+    newer = [one | {"version": "2018-1"} if one["place"] == "CO-MDE.02" else one for one in told]
+    indicator_of = indicator(HOMICIDE)
+    versions = [*indicator_of.versions, indicator_of.versions[-1].model_copy(update={"version": "2018-1"})]
+    new_city(tmp_path).publish(
+        "2024", newer, indicators={HOMICIDE: indicator_of.model_copy(update={"versions": versions})}
+    )
+    shelve("two", tmp_path / "city")
+    page = client.get("/o/two/compare/", {"i": HOMICIDE, "p": ["CO-MDE.01", "CO-MDE.02", "CO-MDE"]})
+    said = text_of(page.content)
+    assert "not available" in said
+    assert "Without a number and interval to compare:" in said

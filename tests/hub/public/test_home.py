@@ -13,7 +13,7 @@ from django.test import Client
 from hub.public.made_site import PLACE, shelve
 from safercities.hub.models import Observatory
 from safercities.hub.public.groups import _apart
-from safercities.hub.published import figures
+from safercities.hub.published import figures, refresh
 
 pytestmark = pytest.mark.django_db
 
@@ -118,3 +118,14 @@ def test_nothing_is_said_where_nothing_is_published(client: Client, city: Observ
     assert "Nothing is published here yet." in text_of(client.get("/o/city/").content)
     assert client.get("/o/city/compare/").status_code == 404
     assert client.get("/o/city/releases/").status_code == 200
+
+
+def test_an_index_of_no_releases_is_nothing_published(client: Client, city: Observatory) -> None:
+    refresh(city)
+    assert figures(city) is None
+    assert "Nothing is published here yet." in text_of(client.get("/o/city/").content)
+    assert [client.get(f"/o/city/{address}").status_code for address in ("indicators/", "compare/", "p/x/")] == [
+        200,
+        404,
+        404,
+    ]

@@ -12,7 +12,7 @@ from django.test import Client
 
 from hub.public.made_indicator import CODE, city_folder, figures_of, mini
 from safercities.hub.models import Observatory
-from safercities.hub.public import documents, geo
+from safercities.hub.public import documents, geo, indicator
 
 __all__ = ["city_folder", "mini"]
 CHART, MAP = f"/o/hamlet/i/{CODE}/chart.json", f"/o/hamlet/i/{CODE}/map.json"
@@ -89,6 +89,39 @@ def test_boundaries_are_those_of_published_places_only(mini: Observatory) -> Non
     assert shapely.is_valid(found.shapes).all()
     assert geo.boundaries(mini, "city") is None
     assert geo.file_of(mini, "../../hub") is None
+
+
+def test_what_pages_read_quickly_is_what_browsers_get(mini: Observatory) -> None:
+    found = geo.boundaries(mini, "neighbourhood")
+    path = geo.file_of(mini, "neighbourhood")
+    assert found is not None
+    assert path is not None
+    features = json.loads(path.read_text(encoding="utf-8"))["features"]
+    assert [one["properties"]["id"] for one in features] == list(found.ids)
+    shapes = shapely.from_geojson([json.dumps(one["geometry"]) for one in features])
+    assert shapely.equals_exact(shapes, found.shapes).all()
+    assert geo.levels(mini) == ("neighbourhood",)
+
+
+def test_a_map_is_made_once_a_release_and_language(
+    mini: Observatory, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indicator, "_maps", indicator.Cache(2**22))
+    first = document(client, MAP, by="sex:F", again="1")
+    monkeypatch.setattr(documents, "map_document", None)
+    assert document(client, MAP, by="sex:F", again="2") == first
+    with pytest.raises(TypeError):
+        client.get(MAP, {"by": "sex:F", "language": "fr"})
+
+
+def test_maps_that_no_browser_could_draw_are_not_written(mini: Observatory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(geo, "_MOST_BYTES", 10)
+    try:
+        assert geo.refresh_geo(mini) == geo.levels(mini) == ()
+        assert geo.file_of(mini, "neighbourhood") is None
+    finally:
+        monkeypatch.undo()
+        assert geo.refresh_geo(mini) == ("neighbourhood",)
 
 
 def test_an_observatory_whose_folder_is_gone_has_no_maps_and_its_pages_stay(mini: Observatory, client: Client) -> None:

@@ -11,9 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from django.test import Client
 
+from hub.figures.made_chain import new_city
 from hub.public.made_site import shelve
 from hub.public.test_home import text_of
+from release.made_release import rows
 from safercities.hub.models import Observatory, Release
+from safercities.hub.public import releases as releases_pages
 from safercities.hub.public.releases import in_words
 from safercities.release.manifest import FILES
 from safercities.release.verify import verify_release
@@ -173,3 +176,18 @@ def test_only_reviews_of_releases_are_public(client: Client, releases: Path, tmp
 def test_rules_that_are_not_known_are_left_to_the_readme() -> None:
     assert in_words({"method": "magic", "minimum_count": "many", "tables": 3, "error": 4, "new": {}}) == []
     assert "withheld, zero included" in in_words({"method": "suppression"})[0]
+
+
+def test_a_long_list_of_populations_ends_and_says_so(
+    client: Client, db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    years = tuple(("CO-MDE", str(year), 2.5e6) for year in range(2020, 2025))
+    new_city(tmp_path).publish("2024", rows("2024"), denominators=years)
+    shelve("long", tmp_path / "city")
+    page = client.get("/o/long/releases/1/").content.decode()
+    assert page.count("2,500,000") == 5
+    assert "the files have every row" not in page
+    monkeypatch.setattr(releases_pages, "MOST_PEOPLE", 2)
+    page = client.get("/o/long/releases/1/?again").content.decode()
+    assert page.count("2,500,000") == 2
+    assert "the files have every row" in page

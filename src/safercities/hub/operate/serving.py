@@ -165,8 +165,9 @@ def _make_ready(folders: Sequence[Path], home: Path, place: Place, say: Callable
     from safercities.hub.jobs import leftovers
     from safercities.hub.operate import registering, roles
 
-    if settings.DEMO and not place.private:
-        raise UsageError(problem("hub-demo-open", address=place.host))
+    if settings.DEMO and (settings.REACHED_BY_OTHERS or not place.private):  # a proxy lets others in, too
+        names = [name for name in settings.ALLOWED_HOSTS if name not in options.LOOPBACK]
+        raise UsageError(problem("hub-demo-open", address=", ".join(names) or place.host))
     starting.prepare()
     leftovers.sweep_quarantine(older=0)  # no server runs here: nothing is being brought
     with starting.database_errors():

@@ -68,7 +68,7 @@ def chosen(request: HttpRequest, figures: Figures) -> Choice | None:
 
 
 def rows(figures: Figures, choice: Choice) -> dict[str, Row]:
-    """Place → its row of the series; of several versions the series' own, else the last."""
+    """Place → its row of the series, all by one version of the definition: the series' own, else the last there is."""
     if not choice.places:
         return {}
     head = choice.head
@@ -76,15 +76,10 @@ def rows(figures: Figures, choice: Choice) -> dict[str, Row]:
         [choice.info.code], choice.places, [choice.period],
         units=[head.unit], methods=[head.method], sources=[head.source], total_only=True,
     )  # fmt: skip
-    found: dict[str, Row] = {}
-    for row in figures.records(query, columns=COLUMNS):
-        known = found.get(row["place"])
-        if known is None or (row["version"] == head.version, row["version"]) > (
-            known["version"] == head.version,
-            known["version"],
-        ):
-            found[row["place"]] = row
-    return found
+    found = figures.records(query, columns=COLUMNS)
+    versions = {str(row["version"]) for row in found}
+    version = head.version if head.version in versions else max(versions, default="")
+    return {row["place"]: row for row in found if row["version"] == version}
 
 
 @of_figures

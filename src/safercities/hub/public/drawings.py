@@ -25,7 +25,7 @@ def of_home(observatory: Observatory, figures: Figures, made: Sequence[Card]) ->
     made
         Cards of the observatory's own place, in their order.
     """
-    words, own, drawable = Words(figures), figures.places[figures.about.place].level, geo.levels(observatory)
+    words, own, drawable = Words(figures), figures.about.level, geo.levels(observatory)
     for card in made:
         head = figures.indicators[card.code].headline
         series = Query(

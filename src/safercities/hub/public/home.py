@@ -68,8 +68,8 @@ def home(request: HttpRequest, *, observatory: Observatory, figures: Figures | N
     made, apart = figures.memo(("home", words.language), lambda: _made(words, place))
     context |= {
         "name": words.place(place),
-        "place": figures.places[place],
-        "level": words.level(figures.places[place].level),
+        "place": place,
+        "level": words.level(figures.about.level),
         "synthetic": figures.about.synthetic,
         "sentences": _sentences(made),
         "cards": markup.cards(by_topic(made), observatory),

@@ -18,6 +18,9 @@ from safercities.hub.public.page import link, of_observatory, releases_crumb, sh
 from safercities.hub.public.words import Words
 from safercities.release.manifest import FILE, SIGNATURE, Manifest
 
+#: Places and periods whose population a page tells; the manifest has all of them.
+MOST_PEOPLE = 500
+
 
 @of_observatory
 def releases(request: HttpRequest, *, observatory: Observatory, figures: Figures | None) -> HttpResponse:
@@ -61,7 +64,11 @@ def release(request: HttpRequest, *, observatory: Observatory, figures: Figures 
         "files": _files(observatory, found, said),
         "rules": in_words(said.rules),
         "coverage": [_covered(figures, said, each) for each in said.coverage],
-        "people": [(each.place, plain.period(each.period), plain.number(each.people)) for each in said.denominators],
+        "people": [
+            (each.place, plain.period(each.period), plain.number(each.people))
+            for each in said.denominators[:MOST_PEOPLE]
+        ],
+        "people_cut": len(said.denominators) > MOST_PEOPLE,
         "identity": identity(found),
         "zip": link("release_zip", observatory, number=number),
         "zip_name": zip_name(observatory, found),

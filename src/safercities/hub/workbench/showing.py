@@ -259,7 +259,8 @@ class Form:
 
     def _told_column(self, one: guess.Column) -> str:
         samples = ", ".join(sample[:18] for sample in one.samples[:2])
-        return f"{one.name} ({samples})" if samples else one.name
+        # the samples are isolated: else, from right to left, what does not fit is the beginning of the name
+        return f"{one.name} (\u2068{samples}\u2069)" if samples else one.name
 
     def _as_column(self, value: Any) -> str:
         names = {one.name for one in self.columns}
