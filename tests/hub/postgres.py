@@ -10,6 +10,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -127,6 +128,7 @@ def postgres() -> Iterator[Cluster]:
 
 def main() -> None:
     """Run tests on PostgreSQL: the words are pytest's."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as Ctrl-C: nothing goes on running
     with cluster() as made:
         environ = {**os.environ, "SAFERCITIES_TEST_DATABASE_URL": made.create()}
         words = [sys.executable, "-m", "pytest", "-n0", *sys.argv[1:]]

@@ -18,7 +18,6 @@ from django.views.decorators.http import condition, require_safe
 
 from safercities.hub import published
 from safercities.hub.access import Right, need
-from safercities.hub.figures import Figures
 from safercities.hub.kept import keep
 from safercities.hub.models import Observatory
 
