@@ -103,6 +103,14 @@ def test_hints_are_translated_within_the_sentence(words: dict[str, str], tmp_pat
     assert texts.said(problem("map-code-unknown", **given, hint="\u202e "), "ar").todo.startswith("\u2068\ufffd")
 
 
+def test_settings_read_from_left_to_right_in_every_language(words: dict[str, str]) -> None:
+    put(words, "rating-wrong", "في [sources.{parameter}.map], {value}", "{{ column = …, map = … }}، أو unknown")
+    told = texts.said(problem("rating-wrong", value="9", parameter="a"), "ar")
+    assert told.what == "في \u2066[sources.\u2068a\u2069.map]\u2069, \u20689\u2069"
+    assert told.todo == "\u2066{ column = …, map = … }\u2069، أو unknown"
+    assert "\u2066" not in texts.said(problem("rating-wrong", value="9", parameter="a"), "fr").what
+
+
 def test_only_names_that_are_the_built_in_ones_are_translated(words: dict[str, str]) -> None:
     label = indicator("recorded.robbery").on().label
     words |= {label: "Vol", "Our own robberies": "?", "Education": "Éducation", "Female": "Femme", "Lives alone": "?"}

@@ -8,6 +8,7 @@ English text; of problems, the template, filled in after it was translated. What
 from __future__ import annotations
 
 import gettext
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -137,7 +138,7 @@ def said(one: Problem | Mapping[str, Any], language: str | None = None) -> Said:
     words = {name: told.get(name) for name in ("file", "row", "column", "rows")} | dict(details)
     isolated = {name: _filled(name, value, language) for name, value in words.items()}
     try:
-        return Said(what.format(**isolated), todo.format(**isolated))
+        return Said(_ordered(what.format(**isolated), language), _ordered(todo.format(**isolated), language))
     except (LookupError, ValueError, AttributeError, TypeError):  # an ill-formed translation, or other details
         return english
 
@@ -155,3 +156,18 @@ def _filled(name: str, value: object, language: str) -> object:
     if name in phrases.DETAILS and (ours := phrases.phrase(line, lambda text: translated(text, language))):
         return ours
     return f"\u2068{line}\u2069" if line and get_language_info(language)["bidi"] else line
+
+
+#: Settings as they are typed, with the isolated values in them: `{ column = …, map = … }`, `[sources.x]`.
+_TYPED = re.compile(r"[\[{\"A-Za-z](?:[\x20-\x7e…]|\u2068[^\u2069]*\u2069)*[\]}\"A-Za-z0-9…]")
+
+
+def _ordered(text: str, language: str) -> str:
+    """The sentence; where writing goes from right to left, what is typed into files still reads from left to right."""
+    if not get_language_info(language)["bidi"]:
+        return text
+
+    def isolated(found: re.Match[str]) -> str:
+        return f"\u2066{found[0]}\u2069" if re.search(r"[=\[\]{}]", found[0]) else found[0]
+
+    return _TYPED.sub(isolated, text)
