@@ -25,7 +25,9 @@ from safercities.publishing import publish
 from safercities.release.store import KeyStore
 
 VIEWPORT = {"width": 1000, "height": 800}
+#: WebGL by software, for maps; pages themselves are not drawn by way of it: that costs more.
 ARGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+ARGS += ["--disable-gpu-compositing", "--disable-gpu-rasterization"]
 WATCH = """window.violations = [];
 document.addEventListener("securitypolicyviolation",
   (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));"""
