@@ -109,6 +109,12 @@ def rank_of(unit: str) -> int:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process more than processors: many tests wait, for a browser, a server, or a job that is to be killed."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Tests run where there is time, but those that share what is dear in one process; the longest begin first."""
     from xdist.scheduler import LoadScopeScheduling

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from hub.api.made_receiver import certificate
-from hub.jobs.test_killed import SETUP, Hub, publishing, ready, take
+from hub.jobs.test_killed import SETUP, Hub, previewed, publishing, ready, take
 from hub.made_observatory import run
 from hub.operate.made_hub import published_city
 from safercities.hub.figures.current import has_index
@@ -28,7 +28,7 @@ from safercities.hub.jobs import announce, queue
 from safercities.hub.models import Event, Job, Observatory, Release
 from safercities.hub.published import figures
 
-__all__ = ["publishing", "ready", "take"]
+__all__ = ["previewed", "publishing", "ready", "take"]
 
 #: A worker that takes this machine for a public address, trusts the receiver, and does not wait long.
 WORKER = """

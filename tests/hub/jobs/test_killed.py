@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 
 from hub import made_observatory
-from hub.ready import ready as ready
+from hub.jobs.previewed import copied, write
+from hub.jobs.previewed import previewed as previewed
+from hub.jobs.previewed import ready as ready
 from safercities.release.chain import verify_chain
 
 PATIENCE = 120.0
@@ -36,11 +38,6 @@ from safercities.hub.models import *
 FIRST = """
 ana = User.objects.create_user("ana@example.org", "long enough to be a password")
 row = Observatory.objects.create(slug="mini", name="Mini", place_id="XA-MIN", folder=sys.argv[1])
-"""
-PREVIEW = """
-row, ana = Observatory.objects.get(), User.objects.get()
-one = Proposal.objects.create(observatory=row, proposed_by=ana, kind="publish")
-queue.start(row, "protect", ana, proposal=one.pk)
 """
 PUBLISH = """
 row, ana, one = Observatory.objects.get(), User.objects.get(), Proposal.objects.get()
@@ -74,15 +71,8 @@ class Hub:
 
     def copy(self, folder: Path) -> Hub:
         """The same in another place."""
-        shutil.copytree(self.folder.parent, folder, dirs_exist_ok=True)
-        hub = Hub(folder)
-        hub.write("UPDATE hub_observatory SET folder = ?", str(hub.folder))
-        return hub
-
-    def write(self, sql: str, *values: str) -> None:
-        """Past the hub."""
-        with closing(sqlite3.connect(self.home / "hub.sqlite3", timeout=20)) as database, database:
-            database.execute(sql, values)
+        copied(self.folder.parent, folder)
+        return Hub(folder)
 
     def say(self, text: str) -> None:
         """Run some lines in the hub."""
@@ -126,7 +116,7 @@ class Hub:
         worker.kill()
         worker.wait()
         self.until(lambda: not self.children())
-        self.write("UPDATE hub_job SET heartbeat = '2020-01-01 00:00:00' WHERE state = 'running'")
+        write(self.home, "UPDATE hub_job SET heartbeat = '2020-01-01 00:00:00' WHERE state = 'running'")
 
     def children(self) -> list[int]:
         """Processes that run the last job."""
@@ -156,10 +146,11 @@ def measuring(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Hub:
 
 
 @pytest.fixture(scope="module")
-def publishing(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Hub:
+def publishing(previewed: Path, tmp_path_factory: pytest.TempPathFactory) -> Hub:
     """A hub where a release that was previewed and approved waits to be published. To be copied."""
-    hub = Hub.new(tmp_path_factory.mktemp("publishing"), ready, 240, PREVIEW)
-    assert hub.do()["state"] == "done"
+    folder = tmp_path_factory.mktemp("publishing")
+    copied(previewed, folder)
+    hub = Hub(folder)
     hub.say(PUBLISH)
     return hub
 

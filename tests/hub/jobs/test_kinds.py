@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hub.made_observatory import robberies, run
+from hub.stage import begin
 from safercities import publishing
 from safercities.hub.jobs import announce, carrying, queue
 from safercities.hub.jobs.keys import keys_of
@@ -27,11 +28,14 @@ def ana(make_user: Any, real: Observatory) -> User:
 
 def previewed(real: Observatory, ana: User, **fields: Any) -> Proposal:
     """A proposal whose preview was made."""
-    made = Proposal.objects.create(observatory=real, proposed_by=ana, **{"kind": "publish", **fields})
-    job = run(queue.start(real, "protect", ana, proposal=made.pk))
-    assert job.state == Job.State.DONE, job.problems
-    made.refresh_from_db()
-    return made
+
+    def preview() -> None:
+        made = Proposal.objects.create(observatory=real, proposed_by=ana, **{"kind": "publish", **fields})
+        job = run(queue.start(real, "protect", ana, proposal=made.pk))
+        assert job.state == Job.State.DONE, job.problems
+
+    begin(f"previewed {fields}", real, preview)
+    return Proposal.objects.latest("pk")
 
 
 def approved(proposal: Proposal, by: User) -> Proposal:
@@ -40,9 +44,15 @@ def approved(proposal: Proposal, by: User) -> Proposal:
     return proposal
 
 
-def published(real: Observatory, ana: User, **fields: Any) -> Job:
+def publish(real: Observatory, ana: User, **fields: Any) -> Job:
+    """The job that published, after a preview."""
     one = approved(previewed(real, ana, **fields), ana)
     return run(queue.start(real, fields.get("kind", "publish"), ana, proposal=one.pk))
+
+
+def published(real: Observatory, ana: User) -> None:
+    """An observatory with a release."""
+    begin("published", real, lambda: publish(real, ana))
 
 
 def releases(real: Observatory) -> list[str]:
@@ -97,7 +107,7 @@ def test_what_was_previewed_is_published_shown_and_entered(real: Observatory, an
 
     announce.register(listener)
     try:
-        job = published(real, ana)
+        job = publish(real, ana)
     finally:
         announce.LISTENERS.remove(listener)
     assert job.state == Job.State.DONE, job.problems
@@ -200,7 +210,7 @@ def test_a_correction_names_what_it_corrects_and_leaves_it(real: Observatory, an
     published(real, ana)
     first = Release.objects.get()
     (real.path / "robberies.csv").write_text(robberies(300, seed=2), encoding="utf-8")
-    job = published(real, ana, kind="supersede", supersedes=first.identity, reason="sixty were missing")
+    job = publish(real, ana, kind="supersede", supersedes=first.identity, reason="sixty were missing")
     assert job.state == Job.State.DONE, job.problems
     assert releases(real) == ["2024-1", "2024-2"]
     second = Release.objects.get(number=2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import sqlite3
@@ -20,10 +19,11 @@ from typing import Any
 
 import pytest
 
-from hub import made_observatory
+from hub.jobs.previewed import copied, write
+from hub.jobs.previewed import previewed as previewed
+from hub.jobs.previewed import ready as ready
 from hub.operate.made_hub import environment
 from hub.operate.test_serve import BUILT, Running, served
-from hub.ready import ready as ready
 from safercities.release.chain import verify_chain
 
 pytestmark = [
@@ -42,22 +42,6 @@ from safercities.hub.jobs import queue
 from safercities.hub.models import *
 row = Observatory.objects.get()
 """
-SIGN_IN = """
-from django.conf import settings
-from django.contrib.sessions.backends.db import SessionStore
-ana = User.objects.create_user("ana@example.org", "long enough to be a password")
-Membership.objects.create(user=ana, role="publisher", observatory=row)
-store = SessionStore()
-store["_auth_user_id"], store["_auth_user_hash"] = str(ana.pk), ana.get_session_auth_hash()
-store["_auth_user_backend"] = settings.AUTHENTICATION_BACKENDS[0]
-store.create()
-print(store.session_key)
-"""
-PROPOSED = """
-ana = User.objects.get(email="ana@example.org")
-one = Proposal.objects.create(observatory=row, proposed_by=ana, kind="publish")
-queue.start(row, "protect", ana, proposal=one.pk)
-"""
 APPROVED = """
 ana, one = User.objects.get(email="ana@example.org"), Proposal.objects.get()
 one.state, one.decided_by = "approved", ana
@@ -69,17 +53,15 @@ queue.start(row, "publish", ana, proposal=one.pk)
 class Place:
     """A folder with an observatory and the home of its hub, and an analyst who works there."""
 
-    def __init__(self, folder: Path, ready: Path) -> None:
-        self.folder, self.home = folder, folder / "home"
-        shutil.copytree(ready, self.home)
-        self.city = made_observatory.build(folder / "mini")
-        self.session = ""
+    def __init__(self, folder: Path, previewed: Path) -> None:
+        self.folder, self.home, self.city = folder, folder / "home", folder / "mini"
+        copied(previewed, folder)
+        self.session = (folder / "session").read_text()
 
-    def say(self, text: str) -> str:
+    def say(self, text: str) -> None:
         """Run some lines beside the hub."""
         env = environment(self.folder, SAFERCITIES_HUB_HOME=str(self.home), SAFERCITIES_KEYS=str(self.home / "keys"))
-        run = [sys.executable, "-c", SETUP + text]
-        return subprocess.run(run, env=env, check=True, timeout=60, stdout=subprocess.PIPE, text=True).stdout.strip()
+        subprocess.run([sys.executable, "-c", SETUP + text], env=env, check=True, timeout=60)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.home / 'hub.sqlite3'}?mode=ro", uri=True, timeout=20)) as database:
@@ -94,7 +76,6 @@ class Place:
 
     def form(self, hub: Running) -> tuple[dict[str, str], bytes]:
         """Headers and body by which the analyst's browser brings the file."""
-        self.session = self.session or self.say(SIGN_IN)
         connection = HTTPConnection("127.0.0.1", hub.port, timeout=30)
         connection.request("GET", "/w/mini/files/", headers={"Cookie": f"sessionid={self.session}"})
         answer = connection.getresponse()
@@ -147,8 +128,8 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, ready: Path) -> Place:
-    return Place(tmp_path, ready)
+def place(tmp_path: Path, previewed: Path) -> Place:
+    return Place(tmp_path, previewed)
 
 
 def until(holds: Callable[[], object]) -> None:
@@ -222,9 +203,6 @@ def test_a_browser_that_goes_in_the_middle_of_an_upload_brings_nothing(place: Pl
 def test_a_hub_killed_while_a_release_is_published(place: Place, who: str, step: str) -> None:
     """The release is made once, whoever is killed: the job is put back by the worker, or found without one."""
     with served(place.folder, "mini", "--home", "home") as hub:
-        place.say(SIGN_IN + PROPOSED)
-        until(lambda: place.job()[0] in ("done", "failed"))
-        assert place.job()[0] == "done"
         place.say(APPROVED)
         until(lambda: str(place.job()[1]).startswith(step) or place.job()[0] == "done")
         kill(family(hub.process.pid) if who == "all of them" else server(hub))
@@ -233,7 +211,7 @@ def test_a_hub_killed_while_a_release_is_published(place: Place, who: str, step:
     until(lambda: not any(_is_job(path, place.home) for path in Path("/proc").glob("[0-9]*")))
     releases = place.city / "releases"
     assert [each.number for each in verify_chain(releases)] in ([], [1]) if releases.exists() else True
-    place.say('Job.objects.filter(state="running").update(heartbeat="2020-01-01T00:00Z")')
+    write(place.home, "UPDATE hub_job SET heartbeat = '2020-01-01 00:00:00' WHERE state = 'running'")
     with served(place.folder, "--home", "home") as hub:
         until(lambda: place.job()[0] not in ("waiting", "running"))
         assert place.job()[0] == "done"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hub import made_observatory
+from hub.stage import begin
 from safercities.hub.jobs import queue
 from safercities.hub.models import Job, Observatory, Proposal, Release, Role, User
 from safercities.release.store import FOLDER_VARIABLE
@@ -56,17 +57,25 @@ class Office:
 
     def previewed(self, who: str = "ana", **data: str) -> Proposal:
         """A proposal with its preview."""
-        self.post(who, "publish/preview/", **data)
-        assert self.work().state == Job.State.DONE
+
+        def preview() -> None:
+            self.post(who, "publish/preview/", **data)
+            assert self.work().state == Job.State.DONE
+
+        begin(f"previewed by {who}: {data}", self.observatory, preview)
         found = self.observatory.proposals.first()
         assert found is not None
         return found
 
     def published(self, **data: str) -> Release:
         """The next release, by one person."""
-        proposal = self.previewed("pia", **data)
-        self.post("pia", f"publish/{proposal.pk}/propose/", reason="it is time", publish="1")
-        assert self.work().state == Job.State.DONE
+
+        def publish() -> None:
+            proposal = self.previewed("pia", **data)
+            self.post("pia", f"publish/{proposal.pk}/propose/", reason="it is time", publish="1")
+            assert self.work().state == Job.State.DONE
+
+        begin(f"published: {data}", self.observatory, publish)
         found = self.observatory.shelf.order_by("-number").first()
         assert found is not None
         return found

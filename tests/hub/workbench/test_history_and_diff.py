@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 
 from hub.made_observatory import robberies
+from hub.stage import begin
 from hub.workbench.publishing import Office, office
 from safercities.hub.jobs import comparing
 from safercities.hub.jobs.comparing import KINDS
@@ -26,9 +27,13 @@ __all__ = ["office"]
 @pytest.fixture
 def corrected(office: Office) -> Any:
     """Two releases; the second corrects the first."""
-    first = office.published()
-    (office.observatory.path / "robberies.csv").write_text(robberies(300, seed=2), encoding="utf-8")
-    office.published(supersedes=first.identity, reason="sixty <were> missing")
+
+    def publish() -> None:
+        first = office.published()
+        (office.observatory.path / "robberies.csv").write_text(robberies(300, seed=2), encoding="utf-8")
+        office.published(supersedes=first.identity, reason="sixty <were> missing")
+
+    begin("corrected", office.observatory, publish)
     yield office
     shutil.rmtree(Path(settings.HOME) / "differences", ignore_errors=True)
 

@@ -121,10 +121,12 @@ def prepare() -> None:
     from django.conf import settings
     from django.core.management import call_command
 
+    from safercities.hub.operate.gathering import gather
+
     with database_errors():
         call_command("migrate", verbosity=0, interactive=False)
     if not settings.DEBUG:
-        call_command("collectstatic", verbosity=0, interactive=False)
+        gather()
 
 
 def first_link(address: str) -> str:
