@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tools import missing
+
 if TYPE_CHECKING:
     from safercities.engine.spark import Spark
 
@@ -37,9 +39,7 @@ def spark() -> Iterator[Spark]:
     """Spark on a real cluster: a master and two workers on loopback. Tests that take it have `spark` in their path."""
     there = {"make spark": find_spec("pyspark"), "apt-get install openjdk-17-jre-headless": shutil.which("java")}
     for hint in (hint for hint, found in there.items() if not found):
-        if os.environ.get("SAFERCITIES_REQUIRE_TOOLS"):
-            pytest.fail(f"Spark cannot run here: {hint}")
-        pytest.skip(f"Spark cannot run here: {hint}")
+        missing(f"Spark cannot run here: {hint}")
     from safercities.engine.cluster import LIGHT, Cluster
     from safercities.engine.spark import Spark
 

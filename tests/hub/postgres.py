@@ -23,6 +23,8 @@ from urllib.parse import quote
 
 import pytest
 
+from tools import missing
+
 ADMIN = "hub"
 
 
@@ -119,9 +121,7 @@ def postgres() -> Iterator[Cluster]:
     try:
         programs()
     except Missing as reason:
-        if os.environ.get("SAFERCITIES_REQUIRE_TOOLS"):
-            pytest.fail(str(reason))
-        pytest.skip(str(reason))
+        missing(str(reason))
     with cluster() as made:
         yield made
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import html
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,8 +11,8 @@ import pytest
 from tests.review.surveyed import with_survey
 
 from safercities.review.build import render
+from tools import chromium_path
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = [
     "--headless",
     "--no-sandbox",
@@ -40,12 +38,7 @@ f.onload = () => {{
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    for name in CHROMIUM:
-        if found := shutil.which(name):
-            return found
-    if os.environ.get("SAFERCITIES_REQUIRE_TOOLS"):
-        pytest.fail("no Chromium on this machine")
-    pytest.skip("no Chromium on this machine: apt-get install chromium")
+    return chromium_path()
 
 
 def run(chromium: str, folder: Path, *words: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from hub.figures.made_chain import City, in_force
 from safercities.model.estimates import schema
+from tools import missing, tool
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "read-figures.md"
 THERE = "http://127.0.0.1:8000/api/v1/observatories/sanvera-synthetic"
@@ -70,14 +70,14 @@ def test_python(hub, chain_of_city):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
 def test_r(hub, tmp_path, chain_of_city):
+    program = tool("no R here (Debian: apt-get install r-base-core r-cran-jsonlite)", "Rscript")
     script = tmp_path / "page.R"
     counts = 'cat("\\nCOUNTS", nrow(rows), nrow(shown), nrow(one), class(rows$conf_status), anyNA(rows$name), "\\n")\n'
     script.write_text(f"{lines('r', hub)}\n{counts}", encoding="utf-8")
-    told = subprocess.run(["Rscript", str(script)], capture_output=True, text=True, timeout=120, check=False)
+    told = subprocess.run([program, str(script)], capture_output=True, text=True, timeout=120, check=False)
     if "there is no package" in told.stderr:
-        pytest.skip("jsonlite is not installed")
+        missing("no jsonlite for R here (Debian: apt-get install r-cran-jsonlite)")
     assert told.returncode == 0, told.stderr
     wanted = totals(chain_of_city)
     (said,) = [line.split() for line in told.stdout.splitlines() if line.startswith("COUNTS")]

@@ -3,7 +3,6 @@ violation, no other host."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -23,6 +22,7 @@ from safercities.hub.models.shelf import sync
 from safercities.hub.published import figures, refresh
 from safercities.publishing import publish
 from safercities.release.store import KeyStore
+from tools import chromium_path
 
 VIEWPORT = {"width": 1000, "height": 800}
 #: WebGL by software, for maps; pages themselves are not drawn by way of it: that costs more.
@@ -36,18 +36,10 @@ SETTLED = """() => !document.querySelector(
   "figure:is([data-chart], [data-map]):not([data-state=drawn], [data-state=failed]), .htmx-request")"""
 
 
-def executable() -> str:
-    """Where the system's Chromium is."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not path:
-        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
-    return path
-
-
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for all. Its loop runs in the thread of the tests: Django would take them for asynchronous code."""
-    path = executable()
+    path = chromium_path()
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)

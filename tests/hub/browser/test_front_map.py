@@ -12,8 +12,9 @@ import pytest
 import shapely
 from playwright.sync_api import Browser, Page, expect
 
-from hub.browser.conftest import ARGS, executable
+from hub.browser.conftest import ARGS
 from hub.browser.static_site import StaticSite
+from tools import chromium_path
 
 WORDS = {"map": "Map", "table": "Table", "view": "Show as", "place": "Place", "choose": "Choose a place"}
 WORDS |= {"open": "Open its page", "whole": "Whole city", "unreliable": "Few cases", "withheld": "Withheld"}
@@ -204,7 +205,7 @@ def test_it_fits_the_window_from_right_to_left(opened: Callable[..., Page], widt
 def test_without_webgl_the_table_stays(chromium: Browser, site: StaticSite) -> None:
     site.answers |= {"/areas.json": GEOJSON, "/values.json": {"places": PLACES}, "/map.json": DOCUMENT}
     args = [*ARGS, "--disable-3d-apis"]
-    with chromium.browser_type.launch(executable_path=executable(), args=args) as browser:
+    with chromium.browser_type.launch(executable_path=chromium_path(), args=args) as browser:
         page = browser.new_page()
         page.goto(site.page("/", FIGURE, "map"))
         expect(page.locator("figure")).to_have_attribute("data-state", "failed")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from hub.browser.conftest import settled
 from safercities.hub.models import Observatory
+from tools import tool
 
 CODE = "recorded.robbery"
 #: Width (px) of what is printed on A4, between the margins of hub.css.
@@ -58,9 +58,7 @@ def flat(words: str) -> str:
 
 def text(pdf: bytes, folder: Path) -> str:
     """What a PDF says."""
-    tool = shutil.which("pdftotext")
-    if not tool:
-        pytest.skip("no pdftotext on this machine (Debian: apt-get install poppler-utils)")
+    program = tool("no pdftotext here (Debian: apt-get install poppler-utils)", "pdftotext")
     (folder / "page.pdf").write_bytes(pdf)
-    run = [tool, "-raw", str(folder / "page.pdf"), "-"]
+    run = [program, "-raw", str(folder / "page.pdf"), "-"]
     return flat(subprocess.run(run, check=True, capture_output=True, text=True).stdout)

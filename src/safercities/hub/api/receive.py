@@ -20,6 +20,7 @@ from safercities.files import locked, replace_folder
 from safercities.hub.api.problems import ApiProblem, refused, wrong
 from safercities.hub.jobs.queue import start
 from safercities.hub.models import Event, Job, Observatory, Release, Token
+from safercities.hub.models.shelf import put
 from safercities.hub.models.tokens import Pin
 from safercities.model.errors import SafercitiesError
 from safercities.release.bundle import MAX_ZIP, opened
@@ -212,21 +213,7 @@ def _remembered(observatory: Observatory, token: Token, verified: Verified, crea
 
 
 def _write_down(observatory: Observatory, token: Token, verified: Verified) -> None:
-    said = verified.manifest
-    where = _stored(observatory.releases, verified)
-    Release.objects.update_or_create(
-        observatory=observatory,
-        number=verified.number,
-        defaults={
-            "identity": verified.id,
-            "period": said.period,
-            "published": said.published,
-            "supersedes": said.supersedes,
-            "reason": said.reason or "",
-            "folder": str(where),
-            "received": timezone.now(),
-        },
-    )
+    put(observatory, verified, _stored(observatory.releases, verified), received=timezone.now())
     Event.record(
         "release.received",
         actor=token.user,

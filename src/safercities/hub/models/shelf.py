@@ -9,6 +9,8 @@ from django.db import models, transaction
 from safercities.hub.models.work import SHA256, Observatory
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from safercities.release.verify import Verified
 
 
@@ -55,18 +57,19 @@ def sync(observatory: Observatory) -> list[Verified]:
         chain = verify_chain(locked.releases, known=known)
         in_force = {each.id for each in latest(chain) if not each.distrusted}
         for each in chain:
-            said = each.manifest
-            Release.objects.update_or_create(
-                observatory=locked,
-                number=each.number,
-                defaults={
-                    "identity": each.id,
-                    "period": said.period,
-                    "published": said.published,
-                    "supersedes": said.supersedes,
-                    "reason": said.reason or "",
-                    "folder": str(each.path),
-                    "withdrawn": each.id not in in_force,
-                },
-            )
+            put(locked, each, each.path, withdrawn=each.id not in in_force)
     return chain
+
+
+def put(observatory: Observatory, found: Verified, folder: Path, **more: object) -> None:
+    """Write down one release, with what else is known of it."""
+    said = found.manifest
+    facts = {
+        "identity": found.id,
+        "period": said.period,
+        "published": said.published,
+        "supersedes": said.supersedes,
+        "reason": said.reason or "",
+        "folder": str(folder),
+    }
+    Release.objects.update_or_create(observatory=observatory, number=found.number, defaults={**facts, **more})
