@@ -14,7 +14,7 @@ from django.utils.translation import override
 
 from hub.workbench.publishing import Office, office
 from safercities.config import load
-from safercities.hub import texts
+from safercities.hub import phrases, texts
 from safercities.hub.jobs import queue
 from safercities.hub.workbench.preview import tell
 from safercities.indicators.catalogue import indicator
@@ -206,3 +206,14 @@ def test_a_missing_or_unfit_translation_makes_the_check_fail(
     assert "filled in otherwise" in " ".join(script.treat(texts.TEXTS, found, check=True))
     path.write_text(blank.replace('is wrong"\nmsgstr ""', 'is wrong"\nmsgstr "{a} est faux"'), encoding="utf-8")
     assert list(script.treat(texts.TEXTS, found, check=True)) == []
+
+
+def test_what_a_job_keeps_can_be_kept_by_every_database() -> None:
+    """PostgreSQL's JSON refuses the zero character, which a cell may hold, and numbers without end."""
+    told = texts.kept(problem("date-unreadable", value="20\x0024", file="r\x00.csv", row=3))
+    assert "\\u0000" not in json.dumps(told, allow_nan=False)
+    assert (told["row"], told["details"]["value"]) == (3, "20�24")
+
+
+def test_long_hints_are_not_looked_through() -> None:
+    assert phrases.phrase("did you mean " + "( " * 100_000, {}.get) is None

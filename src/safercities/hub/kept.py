@@ -49,7 +49,8 @@ def keep(response: HttpResponseBase, slug: str | None, state: str, again: Again 
     again
         What is to be done each time it is given again; gives what is sent.
     """
-    response.kept_by = _Mark(slug, state, again)  # type: ignore[attr-defined]
+    if state:  # else it was hidden when the answer was begun, and would be found again when it is hidden the next time
+        response.kept_by = _Mark(slug, state, again)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)

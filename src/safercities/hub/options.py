@@ -84,9 +84,13 @@ def folder(text: str) -> Path:
 
 def address(text: str) -> str:
     """An address in the web."""
-    parts = urlsplit(text)  # of a wrong one: ValueError
+    wrong = ValueError("an address that begins with https:// and a host")
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise wrong from None
     if text and (parts.scheme not in ("https", "http") or not parts.hostname):
-        raise ValueError("an address that begins with https:// and a host")
+        raise wrong
     return text
 
 

@@ -55,6 +55,10 @@ PHRASES = (
 )
 
 
+#: Ours are shorter; looking through what somebody else made long takes the square of its length.
+_LONGEST = 500
+
+
 def phrase(text: str, translate: Callable[[str], str | None]) -> str | None:
     """The phrase in another language, with the blanks around it; None where it is none, or has no translation.
 
@@ -64,6 +68,8 @@ def phrase(text: str, translate: Callable[[str], str | None]) -> str | None:
     '¿0101 (Homicide)? '
     """
     line = text.strip()
+    if len(line) > _LONGEST:
+        return None
     for template, pattern in _patterns():
         match, said = pattern.fullmatch(line), translate(template)
         if match and said:

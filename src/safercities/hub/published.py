@@ -49,11 +49,13 @@ def state(slug: str | None) -> str:
 
     That is: what the hub knows of it and of its releases, the index of figures, boundaries, reviews, and the program.
     Whoever keeps an answer takes it before the answer is made: what changes meanwhile makes the answer old at once.
-    None stands for all public observatories.
+    None stands for all public observatories. Of one that is not public, or not there, it is empty: nothing is kept.
     """
     with connection.cursor() as cursor:
         cursor.execute(_question(connection.vendor, slug is None), () if slug is None else (slug,))
         rows = cursor.fetchall()
+    if slug is not None and not (rows and rows[0][4]):
+        return ""
     parts = [_files(name, folder) for name, folder in dict.fromkeys(row[:2] for row in rows)]
     return hashlib.sha256(repr((safercities.__version__, rows, parts)).encode()).hexdigest()[:32]
 

@@ -8,6 +8,7 @@ English text; of problems, the template, filled in after it was translated. What
 from __future__ import annotations
 
 import gettext
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from safercities import terminal
 from safercities.hub import phrases
 from safercities.hub.languages import TEXTS
 from safercities.model.errors import Problem, catalogue
-from safercities.model.printable import one_line
+from safercities.model.printable import one_line, without_controls
 
 ENGLISH = "en"
 
@@ -113,12 +114,15 @@ class Said:
 
 def kept(one: Problem) -> dict[str, Any]:
     """A problem as jobs keep it: as `--json` prints it, and what its sentences are filled in with."""
-    return terminal.as_dict(one) | {"details": {name: _plain(value) for name, value in one.details}}
+    told = {name: _plain(value) for name, value in terminal.as_dict(one).items()}
+    return told | {"details": {name: _plain(value) for name, value in one.details}}
 
 
 def _plain(value: object) -> object:
     """A value that JSON holds, and that is written as it was: numbers may have a format, all else is text."""
-    return value if isinstance(value, str | int | float) or value is None else str(value)
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return without_controls(str(value))  # PostgreSQL's JSON holds no zero character, and no number without end
 
 
 def said(one: Problem | Mapping[str, Any], language: str | None = None) -> Said:

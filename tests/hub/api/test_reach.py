@@ -96,7 +96,7 @@ def test_tokens_that_are_good_no_longer(secret, make_user, how):
 
 
 def test_it_takes_as_many_questions_whether_or_not_it_exists(secret, machine, django_assert_num_queries):
-    for one, queries in ((Client(), 1), (machine(), 3)):
+    for one, queries in ((Client(), 2), (machine(), 4)):
         one.get(at("hidden", ""))  # the day of its last use is written once
         for slug in ("hidden", "nothing"):
             with django_assert_num_queries(queries):

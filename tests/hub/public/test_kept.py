@@ -197,6 +197,35 @@ def test_a_change_while_an_answer_is_made_makes_it_old(medellin: Observatory) ->
     assert middleware(ask(HOME)).content == b"new"
 
 
+@pytest.mark.parametrize("address", [HOME, PAGES[-1]])
+@pytest.mark.parametrize("moment", ["first question", "figures"])
+def test_an_observatory_that_is_hidden_while_an_answer_is_made_stays_hidden(
+    client: Client, medellin: Observatory, monkeypatch: pytest.MonkeyPatch, address: str, moment: str
+) -> None:
+    """Also where it is shown, and hidden again, afterwards."""
+
+    def hiding(make: Any, public: tuple[bool, bool]) -> Any:
+        def made(*args: Any) -> Any:
+            before, after = public
+            Observatory.objects.update(public=before)
+            found = make(*args)
+            Observatory.objects.update(public=after)
+            return found
+
+        return made
+
+    if moment == "first question":  # hidden when the state is taken, shown when the observatory is loaded
+        monkeypatch.setattr(published, "state", hiding(published.state, (False, True)))
+    else:
+        monkeypatch.setattr(published, "figures", hiding(published.figures, (True, False)))
+    client.get(address)
+    monkeypatch.undo()
+    Observatory.objects.update(public=False)
+    assert client.get(address).status_code == 404
+    Observatory.objects.update(public=True)
+    assert client.get(address).status_code == 200
+
+
 @pytest.mark.parametrize(
     "headers",
     [{"Cache-Control": "private"}, {"Cache-Control": "no-store"}, {"Set-Cookie": "a=b"}, {"Content-Encoding": "br"}],

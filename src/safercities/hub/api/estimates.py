@@ -41,8 +41,8 @@ def estimates(request: HttpRequest, slug: schemas.Slug, filters: Query[schemas.E
     Breakdowns are filtered by `dim.<name>`, as `dim.sex=F`; a breakdown that is not named may be anything, with
     `total=true` it must be the total.
     """
+    state = published.state(slug)  # before all else: see there
     observatory = readable(request, slug)
-    state = published.state(slug)  # before the figures: see there
     figures = figures_of(observatory)
     format = choose(OFFERS, request.headers.get("Accept", ""), request.GET.get("format"))
     asked = read_asked(request.GET, figures, whole=format != "json")

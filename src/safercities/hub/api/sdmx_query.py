@@ -146,9 +146,11 @@ def _texts(one: Component, codes: Sequence[str]) -> list[str | None]:
     found: list[str | None] = []
     for code in codes:
         try:
-            found.append(code_text(code, one.id))
+            text = code_text(code, one.id)
         except ValueError:
             continue
+        if text is not None or one.column in ("unit", "method"):  # others are never without a code
+            found.append(text)
     return found
 
 

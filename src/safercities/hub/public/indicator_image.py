@@ -228,7 +228,10 @@ def map_svg(shown: Layer, title: str, unit: str, source: str, words: Words) -> b
     from safercities.maps.svg import Layer as Drawn
 
     found = [None if row is None else status(row) for row in shown.rows]
-    values = [row["value"] if row is not None and row["value"] is not None else np.nan for row in shown.rows]
+    values = [
+        np.nan if row is None or row["value"] is None or one == WITHHELD else row["value"]
+        for row, one in zip(shown.rows, found, strict=True)
+    ]
     titles = [
         f"{words.place(id)}: {words.told(row) if row is not None else words.status('none')}"
         for id, row in zip(shown.boundaries.ids, shown.rows, strict=True)
@@ -242,7 +245,7 @@ def map_svg(shown: Layer, title: str, unit: str, source: str, words: Words) -> b
     text = MapText(
         title=without_controls(title),
         desc=without_controls(source),
-        legend=words.unit(unit),
+        legend=without_controls(words.unit(unit)),
         unreliable=gettext("to be read with care"),
         no_data=gettext("no number"),
         withheld=gettext("withheld to protect people"),

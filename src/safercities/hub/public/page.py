@@ -37,11 +37,9 @@ def of_observatory(view: View) -> View:
 
 
 def _page(view: View, *, needed: bool) -> View:
-    @require_safe
     @need(Right.SEE_RELEASES)
     @wraps(view)
-    def shown(request: HttpRequest, *, observatory: Observatory, **kwargs: Any) -> HttpResponseBase:
-        state = published.state(observatory.slug)  # before the figures: see there
+    def shown(request: HttpRequest, *, observatory: Observatory, state: str, **kwargs: Any) -> HttpResponseBase:
         figures = published.figures(observatory)
         if figures is None and needed:
             raise Http404
@@ -52,7 +50,13 @@ def _page(view: View, *, needed: bool) -> View:
             keep(response, observatory.slug, state)
         return response
 
-    return shown
+    @require_safe
+    @wraps(shown)
+    def begun(request: HttpRequest, *, slug: str, **kwargs: Any) -> HttpResponseBase:
+        state = published.state(slug)  # before all else, also before what the database says of the observatory
+        return shown(request, slug=slug, state=state, **kwargs)
+
+    return begun
 
 
 def etag(request: HttpRequest, state: str) -> str | None:

@@ -204,7 +204,7 @@ class Words:
     def _unit(self, unit: str | None) -> str:
         if unit is None:
             return gettext("without unit")
-        if per := re.fullmatch(r"per ([\d ]+)", unit):
+        if per := re.fullmatch(r"per ([0-9][0-9 ]{0,20})", unit):
             size = self.number(float(per[1].replace(" ", "")))
             yearly = gettext("per {size} people a year") if unit == "per 100 000" else gettext("per {size}")
             return yearly.format(size=size)

@@ -120,7 +120,7 @@ def _text(stream: IO[bytes] | Any, target: Path, suffix: str, *, only_large: boo
     if only_large and len(head) <= SAMPLE:
         return None
     end = head[:SAMPLE].rfind(b"\n")
-    if head[end + 1 : end + 2] == b"\0":  # UTF-16, low byte first
+    if end % 2 == 0 and head[end + 1 : end + 2] == b"\0":  # UTF-16, low byte first
         end += 1
     name = f"beginning{suffix or '.txt'}"
     (target / name).write_bytes(head[: end + 1] if end >= 0 else head[:SAMPLE])
