@@ -166,6 +166,7 @@ def test_tables_equal_the_file_of_the_release(published, client):
         ("data/ESTIMATES/A.B", 400, "invalid-parameter"),
         ("data/ESTIMATES/...nowhere....", 404, "no-data"),
         ("data/ESTIMATES/....!!...", 404, "no-data"),
+        ("data/ESTIMATES/...._Z...", 404, "no-data"),
         ("data/ESTIMATES?startPeriod=1800&endPeriod=1801", 404, "no-data"),
         ("data/ESTIMATES?startPeriod=soon", 400, "invalid-parameter"),
         ("data/ESTIMATES?updatedAfter=2024-01-01", 501, "not-implemented"),
