@@ -12,6 +12,8 @@ import pytest
 
 import mini
 import safercities
+from safercities.measure.breakdown import COUNT
+from safercities.measure.rows import ROUNDED
 from safercities.model.errors import SafercitiesError
 from safercities.publishing import Published, publish
 from safercities.release.store import KeyStore
@@ -65,7 +67,7 @@ def published(folder: Path) -> Published:
 def test_counts_by_point_are_published_protected_and_add_up(tmp_path: Path, method: str) -> None:
     city(tmp_path, method)
     made = published(tmp_path)
-    rows = made.estimates.where(method="count", sex="_T", period="2024").rows()
+    rows = made.estimates.where(method=[COUNT, COUNT + ROUNDED], sex="_T", period="2024").rows()
     found = {row["place"]: row["value"] for row in rows}
     points = {id: n for id, n in found.items() if re.fullmatch(r"0\d\.\d+\.[0-9a-f]{6}", id)}
     assert points
@@ -76,7 +78,7 @@ def test_counts_by_point_are_published_protected_and_add_up(tmp_path: Path, meth
     assert all(id in structure for id in points)
     assert ">lon<" in structure
     rates = made.estimates.where(place=list(points))
-    assert set(rates.table.column("method").to_pylist()) == {"count"}
+    assert set(rates.table.column("method").to_pylist()) == {COUNT + (ROUNDED if method == "rounding" else "")}
 
 
 def test_other_addresses_cannot_move_the_same_cases(tmp_path: Path) -> None:

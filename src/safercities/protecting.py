@@ -348,7 +348,7 @@ class Protection:
         """A source as protection left it."""
         guarded = self.guarded[name]
         pointed, bases = self._pointed(guarded[0].part), [one.base for one in guarded]
-        return protected_source(pointed, bases, shown, self._declared(name))
+        return protected_source(pointed, bases, shown, self._declared(name), counts.rounding_errors(guarded))
 
     def _at_points(self, definition: Indicator, source: CountsSource) -> Estimates:
         kept = [definition] if self.spec.by_point(definition) else []

@@ -329,6 +329,18 @@ def test_counts_carry_the_error_of_rounding_and_no_longer_garwoods_limits() -> N
     assert rounded["upper"] - rounded["lower"] > 2 * 1.96 * 10
 
 
+def test_numbers_that_hold_their_rounding_do_not_get_it_twice() -> None:
+    rules = Rules("rounding, k = 5", 5.0)
+    for unit, method in (("victims", "count"), ("per 100 000", "crude rate, Garwood interval"),
+                         ("per 100 000", "directly standardised (WHO), Fay–Feuer interval")):  # fmt: skip
+        held = rates({"a": 40.0}, unit=unit, method=f"{method}, widened for rounding")
+        plain = rates({"a": 40.0}, unit=unit, method=method)
+        once, exact = widened(held, rules).only(), widened(plain, Rules(rules.name)).only()
+        assert [once[name] for name in ("se", "lower", "upper")] == [exact[name] for name in ("se", "lower", "upper")]
+        assert not once["note"]
+        assert once["method"] == f"{method}, widened for rounding; published under: rounding, k = 5"
+
+
 def test_where_the_error_cannot_be_worked_out_the_note_says_so_and_aggregates_stay() -> None:
     rows = rates({"a": 4.0}, method="directly standardised (WHO), Fay–Feuer interval")
     once = widened(rows, Rules("rounding, k = 5", 5.0))

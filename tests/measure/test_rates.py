@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from safercities.measure.rates import direct_standardised, garwood, rate, rate_difference, rate_ratio
+from safercities.measure.rates import (
+    Interval,
+    direct_standardised,
+    garwood,
+    rate,
+    rate_difference,
+    rate_ratio,
+    ratio_of,
+    widened,
+)
 
 # R 4.2.2, stats::poisson.test(x)$conf.int, and with conf.level = 0.99
 POISSON_95 = {
@@ -107,6 +116,30 @@ def test_turning_a_comparison_round(x1: int, x0: int, t1: float, t0: float) -> N
     gap, other = rate_difference(x1, t1, x0, t0), rate_difference(x0, t0, x1, t1)
     assert_allclose([gap.lower, gap.upper], [-other.upper, -other.lower], rtol=1e-9, atol=1e-15)
     assert gap.lower <= gap.value <= gap.upper
+
+
+@given(st.integers(0, 500), st.integers(0, 500), st.floats(0, 10), st.floats(1, 1e6), st.floats(1, 1e6))
+def test_turning_a_ratio_of_intervals_round(x1: int, x0: int, error: float, t1: float, t0: float) -> None:
+    sides = [Interval(*np.array(widened(x, *garwood(x), error)) / t) for x, t in ((x1, t1), (x0, t0))]
+    there, back = ratio_of(*sides), ratio_of(*sides[::-1])
+    with np.errstate(divide="ignore"):
+        assert_allclose(there.lower, 1 / back.upper, rtol=1e-9)
+    if x0:
+        assert there.lower <= there.value <= there.upper
+    assert np.isinf(there.upper) == (sides[1].lower == 0)
+    assert (there.lower == 0) == (sides[0].lower == 0)
+
+
+def test_ratio_of_intervals_is_near_the_exact_one_for_many_cases() -> None:
+    sides = [Interval(*(np.array(part) / 10.0 for part in (x, *garwood(x)))) for x in (900, 700)]
+    assert_allclose(np.array(ratio_of(*sides)), np.array(rate_ratio(900, 10, 700, 10)), rtol=5e-4)
+
+
+def test_ratio_of_intervals_that_are_not_known() -> None:
+    some = Interval(np.array(3.0), np.array(np.nan), np.array(np.nan))
+    found = ratio_of(some, Interval(np.array(2.0), np.array(1.0), np.array(4.0)))
+    assert np.isnan([found.lower, found.upper]).all()
+    assert not found.one_sided
 
 
 def test_direct_standardisation_equals_epitools() -> None:

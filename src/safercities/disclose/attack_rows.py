@@ -15,6 +15,7 @@ from safercities.measure.audits import METHOD as AUDITED
 from safercities.measure.published import UNDER
 from safercities.measure.rates import garwood
 from safercities.measure.reporting import METHOD as COMPARED
+from safercities.measure.rows import ROUNDED
 from safercities.model.dimensions import TOTAL, UNKNOWN, dimension
 from safercities.model.errors import SafercitiesError
 from safercities.model.periods import Period
@@ -72,6 +73,7 @@ def kind_of(method: str, unit: str) -> str:
     >>> kind_of("count", "victims"), kind_of("crude rate, Garwood interval", "per 100 000")
     ('count', 'rate')
     """
+    method = method.removesuffix(ROUNDED)
     if UNDER in method:  # of a larger place: made of what others published, and attacked in their releases
         return ""
     if method == COMPARED:

@@ -178,6 +178,14 @@ class Base:
         made = [self.table(one, labels=labels) for one in tables]
         return Family(self.leaves, (*made, *(self.unsure(number, k) for number, k in self.of_tables(tables).items())))
 
+    def most(self, values: Ints) -> dict[str, int]:
+        """Indicator → the largest of these values, shape (leaves,), among the leaves that it counts; 0 without any."""
+        found: dict[str, int] = {}
+        for number, one in enumerate(self.definitions):
+            here = int(values[self._of(number, "counted")].max(initial=0))
+            found[one.indicator] = max(here, found.get(one.indicator, 0))
+        return found
+
     def of_tables(self, tables: Iterable[PlannedTable]) -> dict[int, int]:
         """Definition → its largest least count, of the definitions of some tables; in order."""
         least: dict[int, int] = {}

@@ -175,6 +175,21 @@ def _former(earlier: Sequence[Entry]) -> list[PlannedTable]:
     return found
 
 
+def rounding_errors(guarded: Sequence[Guarded]) -> dict[str, float]:
+    """Indicator → standard deviation of what rounding moves a published count by; nothing without rounding.
+
+    It is taken to be the largest k of the leaves that the indicator counts, in any of the periods, whatever the data:
+    what a single table or cell was really moved by would tell of its small counts. A leaf moves by less than k, and the
+    exchange keeps published sums of many leaves as close: `tests/disclose/test_rounding_intervals.py` simulates it.
+    """
+    found: dict[str, float] = {}
+    for one in guarded:
+        if one.published is None:
+            for indicator, k in one.base.most(one.minimum).items():
+                found[indicator] = max(float(k) if k > 1 else 0.0, found.get(indicator, 0.0))
+    return found
+
+
 def least(family: Family) -> Ints:
     """k of each leaf: the largest of the tables that count it; of all tables where none does. Shape (leaves,).
 

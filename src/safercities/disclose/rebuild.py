@@ -59,6 +59,7 @@ def protected_source(
     bases: Sequence[Base],
     counts: Sequence[Ints],
     declared: Mapping[str, Collection[str]] | None = None,
+    errors: Mapping[str, float] | None = None,
 ) -> ProtectedSource:
     """The source as its protected bases have it.
 
@@ -73,6 +74,8 @@ def protected_source(
     declared
         Dimension → codes that observatory.toml names (`declared_codes`). Any other code was only seen, and is there
         only if a protected count has it: a row of zeros would say that the true records do.
+    errors
+        Indicator → standard deviation of the error of its counts, where these were rounded.
 
     Raises
     ------
@@ -102,6 +105,7 @@ def protected_source(
         acts=source.acts,
         today=source.today,
         rejected=0.0,  # of the whole file: that it is more than 5 % would be one more true number
+        errors=errors or {},
         judged={base.period: _judged(source, base.period) for base in bases},
     )
 

@@ -41,13 +41,16 @@ def standardised_rates(
         return None, why
     made = rates.direct_standardised(count[fits, :-1], years[fits], weights, work.level)
     value, se, lower, upper = (work.frame.per * part for part in made)
+    # the errors of the ages are added as independent ones; rounding keeps sums closer than that
+    error = work.frame.per * work.error * np.sqrt(((weights / weights.sum() / years[fits]) ** 2).sum(axis=1))
+    _, lower, upper = rates.widened(value, lower, upper, error, work.level)
     rows = work.frame.rows(
         replace(cells, count=known, coverage=cells.coverage * share),
         fits,
         unit=work.frame.per_text,
-        method=f"directly standardised ({label}), Fay–Feuer interval",
+        method=f"directly standardised ({label}), Fay–Feuer interval{work.ending}",
         value=value,
-        se=se,
+        se=np.hypot(se, error),
         lower=lower,
         upper=upper,
         level=work.level,

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from safercities.indicators.spec import Indicator, Version
 from safercities.measure import rates
 from safercities.measure.grid import Counter, Grid
-from safercities.measure.rows import BIT, FEW, KNOWN_ENOUGH, Cells, Floats, Frame, Mask, bits
+from safercities.measure.rows import BIT, FEW, KNOWN_ENOUGH, ROUNDED, Cells, Floats, Frame, Mask, bits
 from safercities.measure.source import CountsSource
 from safercities.model.estimates import UNKNOWN, Estimates
 from safercities.model.periods import Period
 from safercities.places.hierarchy import Hierarchy
 from safercities.places.population import Population
 
-CRUDE = "crude rate, Garwood interval"
+COUNT, CRUDE = "count", "crude rate, Garwood interval"
 
 
 def unplaced(level: str) -> str:
@@ -74,6 +74,10 @@ class Breakdowns:
         self.place, self.periods, self.level = place, periods, level
         self.wants_rate = indicator.kind == "rate" and version.denominator == "population"
         self.numerator = version.counted
+        #: Standard deviation of what protecting people moved each count by; 0 where counts are as recorded.
+        self.error = source.errors.get(indicator.code, 0.0)
+        #: What the method of numbers ends with whose limits hold that.
+        self.ending = ROUNDED if self.error else ""
         self.frame = Frame(indicator.code, version.version, source.name, level, version.per)
 
     def count(self, combinations: Sequence[tuple[str, ...]], *, with_age: bool) -> None:
@@ -192,14 +196,15 @@ class Breakdowns:
     def counts(self, cells: Cells, exposure: Exposure) -> Estimates:
         """A row for each cell."""
         lower, upper = rates.garwood(cells.count, self.level)
+        _, lower, upper = rates.widened(cells.count, lower, upper, self.error, self.level)
         flags = cells.flags | np.where(self.wants_rate & ~exposure.rated, BIT["no_denominator"], 0)
         return self.frame.rows(
             cells,
             np.ones(len(cells), dtype=bool),
             unit=self.source.unit,
-            method="count",
+            method=COUNT + self.ending,
             value=cells.count.astype(np.float64),
-            se=np.sqrt(cells.count),
+            se=np.sqrt(cells.count + self.error**2),
             lower=lower,
             upper=upper,
             level=self.level,
@@ -230,13 +235,15 @@ class Breakdowns:
         rated = exposure.rated
         count, years = cells.count[rated], exposure.years[rated]
         value, lower, upper = rates.rate(count, years, self.level, self.frame.per)
+        each = self.frame.per / years
+        _, lower, upper = rates.widened(value, lower, upper, self.error * each, self.level)
         return self.frame.rows(
             cells,
             rated,
             unit=self.frame.per_text,
-            method=CRUDE,
+            method=CRUDE + self.ending,
             value=value,
-            se=self.frame.per * np.sqrt(count) / years,
+            se=np.sqrt(count + self.error**2) * each,
             lower=lower,
             upper=upper,
             level=self.level,

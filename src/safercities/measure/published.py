@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy import special
 
-from safercities.measure.breakdown import joined
+from safercities.measure import rates
+from safercities.measure.breakdown import COUNT, joined
 from safercities.measure.members import COUNTED
 from safercities.measure.rewrite import numbers, replaced
+from safercities.measure.rows import ROUNDED
 from safercities.model.estimates import Estimates
 
 Floats = NDArray[np.float64]
@@ -49,8 +50,9 @@ def widened(rows: Estimates, rules: Rules) -> Estimates:
     - A value that is a multiple of 1, 2 or 5 · 10^e was rounded to that, and is off by up to half of it: the variance
       of that is a twelfth of its square. Of several such units the widest one is taken that somebody would round to
       with this standard error (`COARSEST`). Standard errors are published as they are, or rounded up.
-    - Under rounding of small counts, a count is off by the error of `rules.cases`, a crude rate by that over its
-      denominator. In any other number that is made of such counts it cannot be worked out, which the note says.
+    - Under rounding of small counts, numbers whose method says that they hold it (`ROUNDED`) get nothing more for it.
+      Of the others, a count is off by the error of `rules.cases`, a crude rate by that over its denominator; what else
+      is made of such counts is off by what cannot be worked out, which the note says.
     - Limits keep their form: the added error is put to the distance of each as in MOVER. Those of surveys (rows with
       `df`) stay: they hold already every value that would be shown so. `n` and `n_positive` may be those of bands: they
       are shown, and nothing is computed from them.
@@ -73,35 +75,28 @@ def widened(rows: Estimates, rules: Rules) -> Estimates:
     unknown = fresh & np.isnan(protection)
     added = np.where(fresh, np.nan_to_num(protection) ** 2 + np.where(counted, 0.0, _shown(table)), 0.0)
     value, level = numbers(table, "value"), numbers(table, "level")
-    z = special.ndtri((1 + level) / 2)
     columns = {"se": np.sqrt(numbers(table, "se") ** 2 + added)}
-    added = np.where(pc.is_valid(table.column("df")).to_numpy(), 0.0, added)
-    for name, sign in (("lower", -1), ("upper", 1)):
-        distance = sign * (numbers(table, name) - value)
-        columns[name] = value + sign * np.sqrt(distance**2 + z**2 * added)
-    columns["lower"] = _within(columns["lower"], numbers(table, "lower"))
+    error = np.sqrt(np.where(pc.is_valid(table.column("df")).to_numpy(), 0.0, added))
+    given = rates.widened(value, numbers(table, "lower"), numbers(table, "upper"), error, level)
+    columns |= {"lower": given.lower, "upper": given.upper}
     ends = np.where(fresh, UNDER + rules.name, "")
     methods = [one + str(end) for one, end in zip(method.to_pylist(), ends, strict=True)]
     notes = [joined(NOT_IN if one else "") for one in unknown.tolist()]
     return replaced(table, {**columns, "method": methods}, notes=notes)
 
 
-def _within(lower: Floats, shown: Floats) -> Floats:
-    """No lower limit falls below 0 by widening where the published one did not."""
-    return np.where((shown >= 0) & (lower < 0), 0.0, lower)
-
-
 def _protection(table: pa.Table, method: pa.ChunkedArray, counted: NDArray[np.bool_], rules: Rules) -> Floats:
     """Standard deviation of the error of each number by the protection of counts; NaN where it is not known."""
     if not rules.cases:
         return np.zeros(table.num_rows)
-    count = counted & np.asarray(pc.equal(method, "count").to_numpy(), dtype=bool)
+    held = np.asarray(pc.ends_with(method, ROUNDED).to_numpy(), dtype=bool)
+    count = counted & np.asarray(pc.equal(method, COUNT).to_numpy(), dtype=bool)
     crude = np.asarray(pc.starts_with(method, "crude rate").to_numpy(), dtype=bool)
     survey = np.asarray(pc.is_valid(table.column("df")).to_numpy(), dtype=bool)
     years = numbers(table, "denominator")
     per = np.array([per_of(unit) for unit in table.column("unit").to_pylist()])
     rate = np.where(crude & (years > 0), per * rules.cases / np.where(years > 0, years, np.nan), np.nan)
-    return np.where(survey, 0.0, np.where(count, rules.cases, rate))
+    return np.where(survey | held, 0.0, np.where(count, rules.cases, rate))
 
 
 def per_of(unit: str | None) -> float:

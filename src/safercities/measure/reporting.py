@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from safercities.measure.breakdown import joined
+from safercities.measure.breakdown import COUNT, joined
 from safercities.measure.members import COUNTED, grouped
+from safercities.measure.rows import ROUNDED
 from safercities.measure.verdicts import STATUSES, worst
 from safercities.model import quality
 from safercities.model.errors import UsageError, problem
@@ -92,7 +93,7 @@ def reporting_rate(
 def _pairs(recorded: Estimates, surveyed: Estimates) -> list[dict[str, Any]]:
     """Rows of the two sides that belong together, with the keys that they share."""
     direct = [row for row in surveyed.rows() if "smoothed" not in (row["quality"] or "").split()]
-    counts = [row for row in recorded.rows() if row["method"] == "count"]
+    counts = [row for row in recorded.rows() if row["method"].removesuffix(ROUNDED) == COUNT]
     dimensions = sorted({*recorded.dimensions, *surveyed.dimensions})
     _check_once(surveyed)
     told: dict[tuple[str, ...], list[dict[str, Any]]] = {}

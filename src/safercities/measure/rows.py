@@ -22,6 +22,8 @@ Mask = NDArray[np.bool_]
 #: Fewer cases than this are flagged, and a smaller known share.
 FEW = 20
 KNOWN_ENOUGH = 0.95
+#: What the method of a number ends with whose limits and standard error hold the rounding of counts.
+ROUNDED = ", widened for rounding"
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,9 @@ class CountsSource:
         No period that ends later is complete.
     rejected
         Share of the rows that were rejected, without those that repeat an id.
+    errors
+        Indicator → standard deviation of the error that protecting people put into each of its counts, in cases. Empty
+        where counts are as they were recorded.
     """
 
     name: str
@@ -68,6 +71,7 @@ class CountsSource:
     acts: tuple[str, ...] | None = None
     today: date = field(default_factory=date.today)
     rejected: float = 0.0
+    errors: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_located(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from safercities.measure.rates import rate_ratio
+import numpy as np
+
+from safercities.measure.breakdown import COUNT
+from safercities.measure.rates import Interval, rate_ratio, ratio_of
 from safercities.model.periods import Period
-from safercities.review.rows import Cell
+from safercities.review.rows import Cell, Number
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,10 @@ class Change:
 def change(now: Cell, before: Cell) -> Change | None:
     """Ratio of two periods of one series: of rates where both have one, else of counts over equal time.
 
-    None where a number is missing or withheld, or no case at all was recorded before.
+    Exact limits for counts as they were recorded; where the counts' own limits hold more than chance, such as rounding
+    to protect people, the ratio's are made of them.
+
+    None where a number or such a limit is missing or withheld, or no case at all was recorded before.
     """
     if now.count is None or before.count is None or not before.count.value or now.count.value is None:
         return None
@@ -32,8 +38,18 @@ def change(now: Cell, before: Cell) -> Change | None:
     if not time_now or not time_before:
         return None
     level = now.count.level
-    found = rate_ratio(now.count.value, time_now, before.count.value, time_before, level)
+    if now.count.method == COUNT == before.count.method:
+        found = rate_ratio(now.count.value, time_now, before.count.value, time_before, level)
+    elif now.count.has_interval and before.count.has_interval and level == before.count.level:
+        found = ratio_of(_over(now.count, time_now), _over(before.count, time_before))
+    else:
+        return None
     return Change(float(found.value), float(found.lower), float(found.upper), level, rates)
+
+
+def _over(count: Number, time: float) -> Interval:
+    value, lower, upper = (np.array(one, dtype=np.float64) / time for one in (count.value, count.lower, count.upper))
+    return Interval(value, lower, upper)
 
 
 def _exposure(cell: Cell, rates: bool) -> float | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from safercities.measure.breakdown import COUNT, CRUDE
+from safercities.measure.rows import ROUNDED
 from safercities.model.dimensions import age_range
 from safercities.model.estimates import UNKNOWN
 from safercities.model.periods import Period
@@ -111,9 +113,12 @@ class Words:
 
     def method(self, method: str) -> str:
         """How a number was made."""
-        if method == "count":
+        if method.endswith(ROUNDED):
+            method = self.method(method.removesuffix(ROUNDED))
+            return self.texts.gettext("{method}, made wider by what rounding may have moved", method=method)
+        if method == COUNT:
             return self.texts.gettext("number of cases with its exact Poisson interval (Garwood)")
-        if method == "crude rate, Garwood interval":
+        if method == CRUDE:
             return self.texts.gettext("cases over person-years with the exact Poisson interval (Garwood)")
         standard = re.fullmatch(r"directly standardised \((.+)\), Fay–Feuer interval", method)
         if standard:

@@ -17,6 +17,7 @@ from safercities.hub.figures import Figures
 from safercities.hub.figures.about import Definition, IndicatorInfo
 from safercities.hub.public import indicator_terms as terms
 from safercities.hub.public.numerals import numerals
+from safercities.measure.rows import ROUNDED
 from safercities.model.dimensions import TOTAL, UNKNOWN, age_range
 from safercities.model.errors import SafercitiesError
 from safercities.model.periods import Period
@@ -216,6 +217,9 @@ class Words:
         """How a number was made."""
         if method is None:
             return gettext("not said")
+        if method.endswith(ROUNDED):
+            said = gettext("{method}, made wider by what rounding may have moved")
+            return said.format(method=self.method(method.removesuffix(ROUNDED)))
         if standard := re.fullmatch(r"directly standardised \((.+)\), Fay–Feuer interval", method):
             return str(terms.STANDARDISED).format(standard=standard[1])
         return str(terms.METHODS.get(method, method))
