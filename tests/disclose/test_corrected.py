@@ -150,6 +150,37 @@ def test_what_was_withheld_for_few_is_not_shown_because_one_came() -> None:
     assert values(made.protected.estimates)["M"] is None
 
 
+def by_definition(parts: Parts, version: str) -> Estimates:
+    return Estimates.from_rows([row | {"version": version} for row in sample(parts).rows()])
+
+
+def test_another_definition_that_says_otherwise_of_few_is_not_shown_beside_the_first() -> None:
+    few: Parts = {("A", "_T"): (398, 122), ("A", "F"): (209, 71), ("A", "M"): (189, 51)}
+    for parts in (few, {("A", "_T"): (369, 101), ("A", "F"): (209, 71), ("A", "M"): (160, 30)}):
+        versions, (made,) = chain(by_definition(SEXES, "1"), by_definition(parts, "2"))
+        assert values(made.protected.estimates)["F"] is None
+        assert "changed" in made.protected.reasons.values()
+        assert shown_rows(versions[0].estimates)
+    _, (made,) = chain(by_definition(SEXES, "1"), by_definition(few, "2"))
+    assert not shown_rows(made.protected.estimates)
+
+
+def test_another_definition_that_says_otherwise_of_many_or_of_nobody_is_shown() -> None:
+    many: Parts = {("A", "_T"): (360, 200), ("A", "F"): (190, 110), ("A", "M"): (170, 90)}
+    for parts in (many, SEXES):
+        versions, (made,) = chain(by_definition(SEXES, "1"), by_definition(parts, "2"))
+        assert values(made.protected.estimates)["_T"] is not None
+        assert deduced([one.estimates for one in versions]) == ()
+
+
+def test_a_definition_that_comes_back_is_held_against_both() -> None:
+    few: Parts = {("A", "_T"): (400, 122), ("A", "F"): (210, 72), ("A", "M"): (190, 50)}
+    many: Parts = {("A", "_T"): (360, 200), ("A", "F"): (190, 110), ("A", "M"): (170, 90)}
+    steps = [by_definition(parts, version) for parts, version in ((many, "2"), (few, "1"))]
+    versions, made = chain(by_definition(SEXES, "1"), *steps)
+    assert values(made[1].protected.estimates) == values(versions[0].estimates)
+
+
 def test_a_slow_drift_is_shown_once_it_is_no_drift_any_more() -> None:
     """Small changes are held against what is shown, not against what was measured the last time."""
     steps = [{("A", "_T"): (400, 120 + more), ("A", "F"): (210, 70 + more), ("A", "M"): (190, 50)} for more in (3, 6)]

@@ -21,7 +21,7 @@ from safercities.disclose.survey_protected import Protected
 from safercities.disclose.survey_rows import Domain, Minimum, Table, read
 from safercities.disclose.survey_shown import widest_steps
 from safercities.disclose.survey_versions import Name, Rules, attack_versions, each_with_others, joined, name_of
-from safercities.disclose.survey_waves import by_name, row_domain, rows_of, wave
+from safercities.disclose.survey_waves import by_name, defined, row_domain, rows_of, wave
 from safercities.disclose.survey_written import written
 from safercities.disclose.surveys import WANTED, Work
 from safercities.disclose.withhold import without_lone_codes
@@ -166,19 +166,22 @@ class _Work(Work):
                 self.again[at] = self._true_enough(at, name, numbers)
 
     def _few(self, at: int, name: Name, version: int, numbers: Mapping[int, int]) -> bool:
-        """Whether a domain or its complement differs by few from what a version showed, or what stood behind it."""
-        then = self.known_waves[version]
-        if name not in then:
-            return False
-        shown = then[name][2]
-        behind = self.known_waves[numbers[shown]][name] if shown in numbers else then[name]
-        now = self._numbers(at)
-        apart = [now - _three(behind)]
-        top = int(self.top_of[at])
-        if top >= 0 and top != at and self.names[top] in then:
-            apart.append((self._numbers(top) - now) - (_three(then[self.names[top]]) - _three(then[name])))
+        """Whether a domain or its complement differs by few from what a version showed, or what stood behind it.
+
+        By another definition of the indicator, too: the few of whom it says otherwise could be told by the difference.
+        """
+        then, now, top = self.known_waves[version], self._numbers(at), int(self.top_of[at])
         counted = np.array([True, self.counted[at], self.counted[at]])
-        return bool(any((small(one, self.minimum[at]) & counted).any() for one in apart))
+        for then_called in defined(name, then):
+            shown = then[then_called][2]
+            behind = self.known_waves[numbers[shown]][then_called] if shown in numbers else then[then_called]
+            apart = [now - _three(behind)]
+            whole = (then_called[0], *self.names[top][1:])
+            if top >= 0 and top != at and whole in then:
+                apart.append((self._numbers(top) - now) - (_three(then[whole]) - _three(then[then_called])))
+            if any((small(one, self.minimum[at]) & counted).any() for one in apart):
+                return True
+        return False
 
     def _numbers(self, at: int) -> Integers:
         """Respondents, cases and others of a domain now."""

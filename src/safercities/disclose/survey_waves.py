@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,12 @@ def by_name(wave: Wave) -> dict[Name, tuple[int, int, int]]:
         named = zip(wave.names[1:], codes, strict=True)
         found[series, place, frozenset((name, code) for name, code in named if code != TOTAL)] = three
     return found
+
+
+def defined(name: Name, wave: Iterable[Name]) -> list[Name]:
+    """The same domain in a wave, by any definition (version) of its indicator."""
+    (indicator, _), *where = name
+    return [one for one in wave if one[0][0] == indicator and [*one[1:]] == where]
 
 
 def row_domain(row: Mapping[str, Any], dimensions: Sequence[str]) -> Name:
