@@ -40,6 +40,8 @@ KEYWORDS = {
 #: Files of problems that only the command line meets: attacks on files, the demo, running a hub, the review, Spark and
 #: other engines, reading SDMX files.
 NOT_SHOWN = {"attack", "demo", "engine", "operate", "review", "sdmx"}
+#: Kinds in these files that somebody meets in the hub all the same: what jobs of measuring may end with.
+SHOWN = {"duck-refused", "survey-far-apart"}
 #: Code lists whose names come from elsewhere (Unicode's CLDR) or that no page shows.
 NOT_LISTED = {"ISO3166", "M49"}
 #: What a formatted text is filled in with: %(names)s and {names}.
@@ -87,8 +89,8 @@ def below() -> Catalog:
     """Texts of the layers below that the hub shows: problems, with where they stand, and names of the built-in."""
     catalog = Catalog(charset="utf-8")
     for path in sorted(PROBLEMS.glob("*.toml")):
-        if path.stem not in NOT_SHOWN:
-            for kind in tomllib.loads(path.read_text(encoding="utf-8")).values():
+        for code, kind in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            if path.stem not in NOT_SHOWN or code in SHOWN:
                 for text in (kind["what"], kind["todo"]):
                     catalog.add(_line(text), "", [(f"model/problems/{path.name}", 0)])
     for text, place in [*names(), *((one, "hub/phrases.py") for one in PHRASES)]:

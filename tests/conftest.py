@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -18,6 +19,11 @@ from tools import missing
 
 if TYPE_CHECKING:
     from safercities.engine.spark import Spark
+
+#: Compiled modules are kept, also where the shell asks Python not to: each process of the tests, and each of the hundreds
+#: that they start, would compile everything anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 settings.register_profile("default", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")

@@ -3,8 +3,10 @@ import { listenToChanges } from "./work/announce.ts";
 import { listenToPolling } from "./work/polling.ts";
 import { listenToUnsaved } from "./work/unsaved.ts";
 import { listenToUploads } from "./work/upload.ts";
+import { listenToWrong } from "./work/wrong.ts";
 
 listenToChanges();
 listenToPolling();
 listenToUnsaved();
 listenToUploads();
+listenToWrong();

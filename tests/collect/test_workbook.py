@@ -9,7 +9,7 @@ from datetime import date, datetime
 import openpyxl
 import pytest
 
-from safercities.collect import workbook
+from safercities.collect import workbook, workbook_cells
 from safercities.collect.read import read_table
 from safercities.collect.spec import FileSpec
 from safercities.model.errors import SafercitiesError
@@ -167,7 +167,7 @@ def test_a_bomb_is_not_opened(tmp_path, monkeypatch):
 
 
 def test_a_few_bytes_cannot_claim_billions_of_cells(tmp_path, monkeypatch):
-    monkeypatch.setattr(workbook, "MAX_CELLS", 1000)
+    monkeypatch.setattr(workbook_cells, "MAX_CELLS", 1000)
     save(tmp_path, [["a"], *[[1]] * 5], lambda book: book.active.cell(7, 300, "stray"))
     assert code_of(tmp_path).code == "workbook-wide"
     save(tmp_path, [["a"], [1]])
@@ -175,6 +175,6 @@ def test_a_few_bytes_cannot_claim_billions_of_cells(tmp_path, monkeypatch):
 
 
 def test_a_row_number_that_no_sheet_has_ends_the_reading(tmp_path, monkeypatch):
-    monkeypatch.setattr(workbook, "MAX_ROWS", 100)
+    monkeypatch.setattr(workbook_cells, "MAX_ROWS", 100)
     save(tmp_path, [["a"], [1]], lambda book: book.active.cell(50_000, 1, "stray"))
     assert code_of(tmp_path).code == "workbook-wide"

@@ -23,8 +23,6 @@ from urllib.parse import quote
 
 import pytest
 
-from tools import missing
-
 ADMIN = "hub"
 
 
@@ -118,6 +116,8 @@ def own_database() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Cluster]:
     """One cluster for all; each test takes a database of its own by `create`."""
+    from tools import missing  # not where this file is run as a program: it does not see the tests' folder then
+
     try:
         programs()
     except Missing as reason:

@@ -60,12 +60,35 @@ def test_nothing_set_is_a_hub_for_this_machine_only():
         ("TRUSTED_PROXIES", "proxy.example"),
         ("LOG_LEVEL", "LOUD"),
         ("OIDC_SERVER", "login.example.org"),
+        ("OIDC_SERVER", "https://login.example.org;script-src *"),
+        ("OIDC_SERVER", "https://login.example.org:https"),
+        ("OIDC_SERVER", "https://"),
         ("BASEMAP", "https://[tiles"),
+        ("BASEMAP", "https://{s}.tiles.example/{z}/{x}/{y}.png"),
+        ("BASEMAP", "https://tiles.example/{s}/{z}/{x}/{y}.png"),
+        ("BASEMAP", "https://{z}.tiles.example/{x}/{y}.png"),
+        ("BASEMAP", "https://tiles.example/"),
+        ("BASEMAP", "https://a.example,https://b.example/{z}/{x}/{y}.png"),
+        ("BASEMAP", "https://tiles.exämple/{z}/{x}/{y}.png"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_named(name, text):
-    with pytest.raises(OptionError, match=f"{PREFIX}{name}"):
+    with pytest.raises(OptionError, match=f"{PREFIX}{name}: should be ."):
         read_options({PREFIX + name: text})
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("https://tiles.example/{z}/{x}/{y}.png?key=a", "https://tiles.example"),
+        ("http://127.0.0.1:8080/{z}/{x}/{y}@2x.png", "http://127.0.0.1:8080"),
+        ("https://[::1]:8080/wmts?z={z}&x={x}&y={y}", "https://[::1]:8080"),
+        ("https://me:word@tiles.example/{z}/{x}/{y}.png", "https://tiles.example"),
+    ],
+)
+def test_an_address_of_tiles_becomes_a_rule_that_browsers_understand(text, source):
+    assert read_options({f"{PREFIX}BASEMAP": text})["BASEMAP"] == text
+    assert options.origins(text) == (source,)
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,8 @@ def test_texts_that_the_hub_can_show_are_gathered(script: Any) -> None:
     assert {kind.what, kind.todo, "Female", "Education", "Intentional homicide"} <= found
     assert indicator("sdg.16.1.1").on().label in found
     assert catalogue()["hub-extra"].what not in found  # only whoever starts a hub meets it
+    assert {catalogue()[code].what for code in ("duck-refused", "survey-far-apart")} <= found  # a job may end with them
+    assert catalogue()["java-missing"].what not in found
 
 
 def test_calls_within_formatted_texts_are_gathered(script: Any, tmp_path: Path) -> None:

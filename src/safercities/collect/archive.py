@@ -19,6 +19,8 @@ from safercities.model.errors import SafercitiesError, problem
 MAX_UNPACKED = 16 * 2**30
 FREE_UNPACKED = 128 * 2**20
 MAX_RATIO = 200
+#: Bytes of memory that the values of any file may take; more, as in archives, only in proportion to its size.
+FREE_MEMORY = 2**30
 _CHUNK = 2**20
 #: What the standard library raises for archives that are cut off, damaged, or packed in a way that it does not know.
 _BROKEN = (
@@ -32,6 +34,19 @@ _BROKEN = (
 )
 _ARCHIVES = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".zst")
 _SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+
+
+class UnpacksToMuchError(Exception):
+    """A file whose values take more than they may; `size` says how many bytes were counted."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+
+def memory_for(path: Path) -> int:
+    """Bytes of memory that the values of a file may take."""
+    return max(FREE_MEMORY, min(MAX_UNPACKED, MAX_RATIO * path.stat().st_size))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from safercities.collect.archive import UnpacksToMuchError
 from safercities.collect.columns import check_names, no_rows
+from safercities.collect.parquet_bounds import check_size
 from safercities.collect.records import RawTable
 from safercities.collect.spec import FileSpec
 from safercities.model.errors import SafercitiesError, problem
@@ -37,14 +39,17 @@ def read_parquet(path: Path, spec: FileSpec) -> RawTable:
     Raises
     ------
     SafercitiesError
-        If it is broken, or no Parquet file.
+        If it is broken, no Parquet file, or takes far more memory than its size says.
     """
     import pyarrow.parquet as pq
 
     try:
+        check_size(path)
         # ParquetFile, not read_table: folder names must not become columns
         table = pq.ParquetFile(path, memory_map=False).read()
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except UnpacksToMuchError as error:
+        raise _expands(spec, error.size) from None
+    except (pa.ArrowException, OSError, ValueError, EOFError) as error:
         raise _broken(spec, path, "Parquet", error) from None
     geometry, crs = _geoparquet(table)
     if geometry is not None:
@@ -166,6 +171,10 @@ def _raw(
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
     notes = no_rows(table.num_rows, spec.file)
     return RawTable(spec.file, table, rows, geometry, crs, labels or {}, problems=notes)
+
+
+def _expands(spec: FileSpec, size: int) -> SafercitiesError:
+    return SafercitiesError(problem("file-expands", file=spec.file, size=f"{size / 2**20:,.0f} MB"))
 
 
 def _broken(spec: FileSpec, path: Path, kind: str, error: Exception) -> SafercitiesError:

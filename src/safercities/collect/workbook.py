@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,18 @@ from xml.etree.ElementTree import ParseError
 import numpy as np
 import pyarrow as pa
 
+from safercities.collect import workbook_cells
+from safercities.collect.archive import UnpacksToMuchError
 from safercities.collect.columns import check_names, drop_empty_rows, no_rows
 from safercities.collect.records import RawTable
 from safercities.collect.spec import FileSpec
+from safercities.collect.workbook_cells import Book, Sheet, TooWideError, open_book
 from safercities.model.errors import Problem, SafercitiesError, problem
 
 #: Bytes that a workbook may unpack to (it is a zip archive of XML).
 MAX_WORKBOOK = 2 * 2**30
-#: Rows that a sheet can have, and cells that a sheet may span, counting the empty ones.
-MAX_ROWS = 2**20
-MAX_CELLS = 2**26
 _CHUNK = 2**20
-_MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref=\"([A-Z]{1,3})(\d+):([A-Z]{1,3})(\d+)\"")
+_MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^<>]*?ref=\"([A-Z]{1,3})(\d+):([A-Z]{1,3})(\d+)\"")
 _UNSTORED = re.compile(
     rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f(?:\s[^<>]*)?/>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></|</(?:\w+:)?c>)"
 )
@@ -57,13 +57,17 @@ def read_workbook(path: Path, spec: FileSpec) -> RawTable:
         TypeError,
         IndexError,
         AttributeError,
+        RuntimeError,  # of zipfile, for one that is locked
     )
     try:
         _bound(path, spec.file)
-        rows, merges, unstored = _sheet(path, spec)
+        return _sheet(path, spec)
+    except UnpacksToMuchError as error:
+        raise SafercitiesError(problem("file-expands", file=spec.file, size=f"{error.size / 2**20:,.0f} MB")) from None
+    except TooWideError as error:
+        raise SafercitiesError(problem("workbook-wide", file=spec.file, row=error.row, width=error.width)) from None
     except broken as error:
         raise _broken(error, path, spec.file) from None
-    return _table(rows, merges, unstored, spec)
 
 
 def _broken(error: BaseException, path: Path, file: str) -> SafercitiesError:
@@ -86,38 +90,39 @@ def _bound(path: Path, file: str) -> None:
         raise SafercitiesError(problem("archive-bomb", file=file, size=f"{size / 2**20:.0f} MB"))
 
 
-def _sheet(path: Path, spec: FileSpec) -> tuple[Rows, list[Merge], int]:
-    """Rows with their numbers, cells merged over several rows, number of formulas without a stored value."""
-    import openpyxl
+def _sheet(path: Path, spec: FileSpec) -> RawTable:
     from openpyxl.xml import DEFUSEDXML
 
     if not DEFUSEDXML:
         raise SafercitiesError(problem("workbook-unsafe", file=spec.file, message="defusedxml is switched off"))
-    with path.open("rb") as stream:  # ours to close: openpyxl leaves it open where it fails
-        book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
-        sheet = _chosen(book, spec)
-        sheet.reset_dimensions()
-        rows = _rows(sheet, spec)
-        with zipfile.ZipFile(path) as archive:
-            return rows, *_marks(archive, sheet._worksheet_path)
+    with open_book(path) as book:
+        sheet = chosen(book.sheets, spec)
+        rows = _rows(book.rows(sheet), spec)
+        merges, unstored = _marks(book.archive, sheet.path)
+        return _table(rows, merges, unstored, spec, book)
 
 
-def _rows(sheet: Any, spec: FileSpec) -> Rows:
+def _rows(sheet: Iterator[tuple[int, list[Any]]], spec: FileSpec) -> Rows:
     """Rows that hold something, with their numbers; a few bytes may claim billions of cells between two values."""
     rows: Rows = []
     width = 0
-    for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
-        if number >= spec.header and any(cell is not None for cell in cells):
-            rows.append((number, list(cells)))
+    for number, cells in sheet:
+        if number >= spec.header and cells:
+            rows.append((number, cells))
             width = max(width, len(cells))
-        if number > MAX_ROWS or width * len(rows) > MAX_CELLS:
-            raise SafercitiesError(problem("workbook-wide", file=spec.file, row=number, width=width))
+            if width * len(rows) > workbook_cells.MAX_CELLS:
+                raise TooWideError(number, width)
     return rows
 
 
-def _chosen(book: Any, spec: FileSpec) -> Any:
-    """The sheet by its name or number; the only visible one, or the first, where none is said."""
-    sheets = book.worksheets
+def chosen(sheets: Sequence[Sheet], spec: FileSpec) -> Sheet:
+    """The sheet by its name or number; the only visible one, or the first, where none is said.
+
+    Raises
+    ------
+    SafercitiesError
+        If there is none, or several could be meant.
+    """
     names = ", ".join(sheet.title for sheet in sheets)
     if isinstance(spec.sheet, int):
         if 1 <= spec.sheet <= len(sheets):
@@ -127,7 +132,7 @@ def _chosen(book: Any, spec: FileSpec) -> Any:
             if sheet.title.strip() == spec.sheet.strip():
                 return sheet
     else:
-        visible = [sheet for sheet in sheets if sheet.sheet_state == "visible"]
+        visible = [sheet for sheet in sheets if sheet.state == "visible"]
         if len(visible) == 1 or len(sheets) == 1:
             return (visible or sheets)[0]
         raise SafercitiesError(problem("sheet-several", file=spec.file, sheets=names))
@@ -142,6 +147,8 @@ def _marks(archive: zipfile.ZipFile, member: str) -> tuple[list[Merge], int]:
         unstored += sum(match.end() > fresh for match in _UNSTORED.finditer(piece))
         found = (match for match in _MERGED.finditer(piece) if match.end() > fresh)
         merges += [(_number(m[1]), int(m[2]), int(m[4])) for m in found if int(m[2]) < int(m[4])]
+        if len(merges) > workbook_cells.MAX_ROWS:
+            raise TooWideError(merges[-1][1], merges[-1][0] + 1)
     return merges, unstored
 
 
@@ -161,7 +168,7 @@ def _number(letters: bytes) -> int:
     return number - 1
 
 
-def _table(rows: Rows, merges: list[Merge], unstored: int, spec: FileSpec) -> RawTable:
+def _table(rows: Rows, merges: list[Merge], unstored: int, spec: FileSpec, book: Book) -> RawTable:
     above = [merge for merge in merges if merge[1] < spec.header <= merge[2]]
     if above:
         raise SafercitiesError(problem("header-merged", file=spec.file, row=spec.header, first=above[0][1]))
@@ -172,7 +179,7 @@ def _table(rows: Rows, merges: list[Merge], unstored: int, spec: FileSpec) -> Ra
     body = rows[1:]
     columns: list[list[Any]] = [[cells[i] if i < len(cells) else None for _, cells in body] for i in range(width)]
     numbers = np.array([number for number, _ in body], dtype=np.int64)
-    merged = _fill(columns, numbers, merges, spec.header)
+    merged = _fill(columns, numbers, merges, spec.header, book)
     typed = pa.table([_typed(column) for column in columns], names=[f"c{i}" for i in range(width)])
     table = check_names(typed, names, spec.file, spec.header)
     table, kept, empty = drop_empty_rows(table, numbers, spec.file)
@@ -187,7 +194,7 @@ def _table(rows: Rows, merges: list[Merge], unstored: int, spec: FileSpec) -> Ra
 
 
 def _fill(
-    columns: list[list[Any]], numbers: np.ndarray[Any, Any], merges: list[Merge], header: int
+    columns: list[list[Any]], numbers: np.ndarray[Any, Any], merges: list[Merge], header: int, book: Book
 ) -> dict[int, list[int]]:
     """Give the value of a cell merged over rows to each of them; says which positions of which column share one."""
     merged: dict[int, list[int]] = {}
@@ -197,6 +204,7 @@ def _fill(
         start, end = np.searchsorted(numbers, [first, last + 1])
         if start < end and numbers[start] == first:
             value = columns[column][start]
+            book.take(value, int(end - start))
             columns[column][start:end] = [value] * int(end - start)
             if value is not None:
                 merged.setdefault(column, []).extend(range(int(start), int(end)))
@@ -216,6 +224,8 @@ def _notes(
 
 def _typed(cells: list[Any]) -> pa.Array:
     """Cells of one type as that type, dates as timestamps; a mixture as text."""
+    if all(cell is None for cell in cells):  # most columns, where one cell stands far to the right
+        return pa.nulls(len(cells), pa.string())
     cells = [None if isinstance(cell, str) and not cell.strip() else cell for cell in cells]
     kinds = {type(cell) for cell in cells if cell is not None}
     if kinds and kinds <= {datetime, date}:

@@ -31,11 +31,9 @@ AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 class Right(StrEnum):
-    """Something that may be done, in an observatory; the last two in the hub as a whole."""
+    """Something that may be done, and is asked for somewhere: in an observatory; the last one in the hub as a whole."""
 
     SEE_RELEASES = "see_releases"  # of a public observatory, anybody's
-    SEE_PRIVATE_RELEASES = "see_private_releases"
-    SUBMIT_AUDIT = "submit_audit"
     SEE_WORKBENCH = "see_workbench"
     UPLOAD = "upload"
     CONFIGURE = "configure"
@@ -52,7 +50,7 @@ class Right(StrEnum):
     CREATE_OBSERVATORY = "create_observatory"
 
 
-_VIEWER = frozenset({Right.SEE_RELEASES, Right.SEE_PRIVATE_RELEASES})
+_VIEWER = frozenset({Right.SEE_RELEASES})
 _ANALYST = _VIEWER | {
     Right.SEE_WORKBENCH,
     Right.UPLOAD,
@@ -65,7 +63,7 @@ _ANALYST = _VIEWER | {
 #: The table. What is not named here nobody may do.
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.VIEWER: _VIEWER,
-    Role.AUDITOR: _VIEWER | {Right.SUBMIT_AUDIT},
+    Role.AUDITOR: _VIEWER,  # until the hub takes audits
     Role.ANALYST: _ANALYST,
     Role.REVIEWER: _VIEWER | {Right.SEE_WORKBENCH, Right.PREVIEW, Right.APPROVE},
     Role.PUBLISHER: _ANALYST | {Right.APPROVE, Right.PUBLISH, Right.SUPERSEDE, Right.MANAGE_WEBHOOKS},

@@ -8,8 +8,9 @@ Django's own cache of pages goes by time; here a number that was corrected must 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 from django.conf import settings
@@ -20,16 +21,20 @@ from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.utils.translation import get_language_from_request
 
 from safercities.hub import published
-from safercities.hub.figures.cache import Cache
+from safercities.hub.figures.cache import MOST_OF_ONE, Cache
 
 MOST_BYTES = 96 * 2**20
 #: Longer addresses are no links of ours.
 _LONGEST = 1_000
 #: Smaller ones would not come sooner.
 _PACKED_FROM = 1_000
+#: Bytes that a header takes, about: most of their texts are those of other answers too.
+_EACH_HEADER = 200
 #: Of these headers each answer has its own.
 _OWN = frozenset({"ratelimit", "ratelimit-policy", "x-request-id"})
 Again = Callable[[HttpRequest, HttpResponse], HttpResponse]
+#: Name in small letters → name and text.
+_Headers = Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -54,30 +59,34 @@ def keep(response: HttpResponseBase, slug: str | None, state: str, again: Again 
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """An answer as it is sent, also packed for those who take that."""
+class Answer:
+    """An answer as it is sent: packed, where that makes it smaller; unpacked again for the few who do not take that."""
 
     mark: _Mark
-    headers: tuple[tuple[str, str], ...]
+    headers: _Headers
     body: bytes
-    packed: bytes
+    packed: bool
     match: ResolverMatch | None
 
     @property
     def size(self) -> int:
-        """Bytes."""
-        return len(self.body) + len(self.packed) + sum(len(name) + len(text) for name, text in self.headers)
+        """Bytes, about."""
+        return len(self.body) + _EACH_HEADER * len(self.headers)
+
+    def again(self, request: HttpRequest) -> HttpResponse:
+        """For this request, with what is to be done each time."""
+        response = self.give(request)
+        return self.mark.again(request, response) if self.mark.again is not None else response
 
     def give(self, request: HttpRequest) -> HttpResponse:
         """For this request: whole, or that it has not changed."""
         request.resolver_match = self.match  # logs and metrics go by it
-        packed = self.packed and _takes_gzip(request)
-        response = HttpResponse(self.packed if packed else self.body, headers=dict(self.headers))
-        if self.packed:
-            patch_vary_headers(response, ("Accept-Encoding",))
-        if packed:
-            response.headers["Content-Encoding"] = "gzip"
-            response.headers["Content-Length"] = str(len(self.packed))
+        response = HttpResponse(self.body)
+        response.headers._store = dict(self.headers)  # Django checked them when it was made
+        if self.packed and not _takes_gzip(request):
+            response.content = gzip.decompress(self.body)
+            response.headers["Content-Length"] = str(len(response.content))
+            del response.headers["Content-Encoding"]
         mark = response.headers.get("ETag")
         found = get_conditional_response(request, etag=mark, response=response) if mark else response
         assert isinstance(found, HttpResponse)  # noqa: S101 (what it was given, or one that says "not modified")
@@ -103,11 +112,8 @@ class Kept:
         key = _key(request)
         if key is None:
             return self.get_response(request)
-        found: _Answer | None = CACHE.find(key)
-        if found is not None and published.state(found.mark.slug) == found.mark.state:
-            response = found.give(request)
-            return found.mark.again(request, response) if found.mark.again is not None else response
-        return self._made(request, key)
+        found = _found(key)
+        return found.again(request) if found is not None else self._made(request, key)
 
     def _made(self, request: HttpRequest, key: tuple[str, ...]) -> HttpResponse:
         response = self.get_response(request)
@@ -115,12 +121,24 @@ class Kept:
         if mark is None or request.method != "GET" or not _for_all(response):
             return response
         answer = _answer(request, response, mark)
-        CACHE.keep(key, answer, answer.size)
+        if len(response.content) <= MOST_OF_ONE:
+            CACHE.keep(key, answer, answer.size)
         given = answer.give(request)
         for name, text in response.headers.items():
             if name.lower() in _OWN:
                 given.headers[name] = text
         return given
+
+
+def find(request: HttpRequest) -> Answer | None:
+    """The answer that is kept for this request, if it is still true."""
+    key = _key(request)
+    return None if key is None else _found(key)
+
+
+def _found(key: tuple[str, ...]) -> Answer | None:
+    found: Answer | None = CACHE.find(key)
+    return found if found is not None and published.state(found.mark.slug) == found.mark.state else None
 
 
 def _key(request: HttpRequest) -> tuple[str, ...] | None:
@@ -143,14 +161,22 @@ def _for_all(response: HttpResponse) -> bool:
     return response.status_code == 200 and not response.streaming and not own and "Content-Encoding" not in response
 
 
-def _answer(request: HttpRequest, response: HttpResponse, mark: _Mark) -> _Answer:
-    body = response.content
-    packed = gzip.compress(body, 6, mtime=0) if len(body) >= _PACKED_FROM and _text(response) else b""
-    headers = {name: text for name, text in response.headers.items() if name.lower() not in _OWN}
-    headers["Content-Length"] = str(len(body))
-    if packed and headers.get("ETag", "W/").startswith('"'):
-        headers["ETag"] = f"W/{headers['ETag']}"  # two forms of one answer: the same in meaning, not byte by byte
-    return _Answer(mark, tuple(headers.items()), body, packed, request.resolver_match)
+def _answer(request: HttpRequest, response: HttpResponse, mark: _Mark) -> Answer:
+    body, sent = response.content, HttpResponse(headers=_unowned(response))
+    packed = len(body) >= _PACKED_FROM and _text(response)
+    if packed:
+        body = gzip.compress(body, 6, mtime=0)
+        patch_vary_headers(sent, ("Accept-Encoding",))
+        sent.headers["Content-Encoding"] = "gzip"
+        if sent.headers.get("ETag", "").startswith('"'):
+            sent.headers["ETag"] = f"W/{sent.headers['ETag']}"  # two forms: the same in meaning, not byte by byte
+    sent.headers["Content-Length"] = str(len(body))
+    headers = {intern(name): (intern(said), intern(text)) for name, (said, text) in sent.headers._store.items()}
+    return Answer(mark, headers, body, packed, request.resolver_match)
+
+
+def _unowned(response: HttpResponse) -> dict[str, str]:
+    return {name: text for name, text in response.headers.items() if name.lower() not in _OWN}
 
 
 def _text(response: HttpResponse) -> bool:

@@ -39,14 +39,20 @@ class TrustedProxies:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Set REMOTE_ADDR to the visitor's address."""
+        self.settle(request)
+        return self.get_response(request)
+
+    def settle(self, request: HttpRequest) -> None:
+        """Take the word, or drop it."""
         if self._ours(request.META.get("REMOTE_ADDR", "")):
             request.META["REMOTE_ADDR"] = self._visitor(request)
         else:
             for name in _FORWARDED:
                 request.META.pop(name, None)
-        return self.get_response(request)
 
     def _ours(self, text: str) -> bool:
+        if not self.networks:
+            return False
         try:
             address = ip_address(text)
         except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -83,14 +84,38 @@ def folder(text: str) -> Path:
 
 
 def address(text: str) -> str:
-    """An address in the web."""
-    wrong = ValueError("an address that begins with https:// and a host")
+    """An address in the web, whose host can stand in the rules that browsers are given: see `origins`."""
+    wrong = ValueError("an address that begins with https:// and one host, of letters (a–z), digits, - and .")
     try:
         parts = urlsplit(text)
+        _ = parts.port
     except ValueError:
         raise wrong from None
-    if text and (parts.scheme not in ("https", "http") or not parts.hostname):
+    if text and (parts.scheme not in ("https", "http") or not _HOST.fullmatch(parts.netloc.rpartition("@")[2])):
         raise wrong
+    return text
+
+
+_HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
+
+
+def tiles(text: str) -> str:
+    """Address of map tiles.
+
+    Examples
+    --------
+    >>> tiles("https://{s}.tiles.example/{z}/{x}/{y}.png")
+    Traceback (most recent call last):
+    ...
+    ValueError: the address of one host, with {z}, {x} and {y} behind it; nothing else, as {s}, is filled in
+    """
+    wrong = "the address of one host, with {z}, {x} and {y} behind it; nothing else, as {s}, is filled in"
+    try:
+        behind = address(text).split("/", 3)[-1]
+    except ValueError:
+        raise ValueError(wrong) from None
+    if text and sorted(re.findall(r"\{.*?\}", behind)) != ["{x}", "{y}", "{z}"]:
+        raise ValueError(wrong)
     return text
 
 
@@ -133,9 +158,7 @@ OPTIONS = (
     ),
     Option("OIDC_CLIENT_ID", str, "", "Name of the hub there."),
     Option("OIDC_CLIENT_SECRET", str, "", "Password of the hub there.", secret=True),
-    Option(
-        "BASEMAP", address, "", "Address of map tiles to draw under maps, `https://…/{z}/{x}/{y}.png`. Empty: none."
-    ),
+    Option("BASEMAP", tiles, "", "Address of map tiles to draw under maps, `https://…/{z}/{x}/{y}.png`. Empty: none."),
     Option("UPLOAD_MAX_MB", amount, "1024", "Largest file that analysts may upload."),
     Option("RATE_PUBLIC", rate, "600/m", "Requests of one address to the API without a token."),
     Option("RATE_TOKEN", rate, "3000/m", "Requests of one token to the API."),

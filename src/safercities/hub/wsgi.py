@@ -8,4 +8,8 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "safercities.hub.settings")
 
-application = get_wsgi_application()
+_django = get_wsgi_application()
+
+from safercities.hub.front import Front  # noqa: E402 (what it needs can be read once Django is ready)
+
+application = Front(_django)

@@ -23,7 +23,7 @@ def lines(language: str, hub: str) -> str:
     found = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     assert found
     assert THERE in found[0]
-    return "\n".join(found).replace(THERE, hub)
+    return "\n".join(found).replace(THERE, hub).replace("limit=10000", "limit=2")  # more pages than one
 
 
 @pytest.fixture
@@ -64,9 +64,11 @@ def test_python(hub, chain_of_city):
     assert not rows["name"].isna().any()
     series = told["one"]
     assert len(series)
-    assert {(row.source, row.unit, row.method) for row in series.itertuples()} == {
-        tuple(series.iloc[0][["source", "unit", "method"]])
+    assert {(row.source, row.unit, row.method, row.version) for row in series.itertuples()} == {
+        tuple(series.iloc[0][["source", "unit", "method", "version"]])
     }
+    assert set(rows["version"]) == {row["version"] for row in wanted}
+    assert len(told["places"]) > 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
@@ -75,3 +76,38 @@ def test_a_live_preview_keeps_the_keyboard_where_it_was(visit: Visit) -> None:
     page.wait_for_selector(".beside td.read >> text=0101")
     assert page.locator("#counts").inner_text() == "6 rows kept, 1 left out"
     assert page.evaluate("document.activeElement.id") == "q-act-code"
+
+
+def _told(page: Page, id: str) -> tuple[str, bool, str]:
+    """What stands beside a question, whether its control says that it is wrong, and what that is described by."""
+    control = page.locator(f"#{id}")
+    text = page.locator(f"#{id}-wrong").inner_text()
+    ids = str(control.get_attribute("aria-describedby")).split()
+    said = " ".join(str(page.locator(f"#{one}").text_content()) for one in ids)
+    return text, control.get_attribute("aria-invalid") == "true", said
+
+
+def test_what_is_wrong_comes_and_goes_beside_its_question_while_one_writes_on(visit: Visit, new_page: Any) -> None:
+    page = visit("/w/city/files/")
+    _bring(page)
+    _begin(page)
+    _choose_act(page, scripts=True)
+    page.wait_for_selector(".beside td.read >> text=0101")
+    page.select_option("#q-when", "")
+    page.wait_for_selector("#q-when-wrong:not([hidden]) >> text=this key is missing")
+    text, invalid, said = _told(page, "q-when")
+    assert invalid
+    assert text in said
+    page.get_by_role("button", name="Save", exact=True).click()  # refused: the page is a new one
+    page.wait_for_selector("#q-when-wrong:not([hidden])")
+    assert _told(page, "q-when")[1]
+    new_page.wrong[:] = [one for one in new_page.wrong if "400" not in one]
+    page.select_option("#q-when", "Fecha del hecho")
+    page.focus("#q-sheet")
+    page.keyboard.type("half a wo")
+    page.wait_for_selector("#q-when-wrong", state="hidden")
+    page.wait_for_selector(".counts >> text=7 rows read")
+    assert _told(page, "q-when")[:2] == ("", False)
+    assert page.evaluate("document.activeElement.id") == "q-sheet"
+    assert page.input_value("#q-sheet") == "half a wo"
+    assert page.locator("#q-when-wrong").count() == 1

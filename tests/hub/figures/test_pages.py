@@ -12,6 +12,7 @@ from release.made_release import CITY, DISTRICTS, rows
 from safercities.hub.figures import Figures, Query, build
 from safercities.hub.figures.query import FACETS
 from safercities.indicators.catalogue import indicator
+from safercities.model.errors import UsageError
 
 HOMICIDE = "sdg.16.1.1"
 
@@ -39,6 +40,12 @@ def test_the_choices_of_one_filter_are_those_among_all_choices(made: Made, query
     for name in (*FACETS, *made.figures.dimensions):
         if name != "places":
             assert made.figures.codes(query, name) == ({**found.facets, **found.dimensions})[name]
+
+
+def test_what_cannot_be_chosen_so_is_refused_and_not_broken(made: Made) -> None:
+    for name in ("places", "place", "level", "_level", "", "value"):
+        with pytest.raises(UsageError, match="not broken down"):
+            made.figures.codes(Query(), name)
 
 
 def test_choices_say_how_many_values_there_are_and_keep_their_order(made: Made) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -22,8 +23,10 @@ import pytest
 from hub.jobs.previewed import copied, write
 from hub.jobs.previewed import previewed as previewed
 from hub.jobs.previewed import ready as ready
+from hub.made_observatory import robberies
 from hub.operate.made_hub import environment
 from hub.operate.test_serve import BUILT, Running, served
+from safercities.observatory import open as open_observatory
 from safercities.release.chain import verify_chain
 
 pytestmark = [
@@ -220,6 +223,46 @@ def test_a_hub_killed_while_a_release_is_published(place: Place, who: str, step:
     for verb in ("release.published", "release.announced"):
         assert place.rows(f"SELECT count(*) FROM hub_event WHERE verb = '{verb}'") == [(1,)]
     assert place.rows("SELECT state FROM hub_proposal") == [("published",)]
+
+
+def test_a_hub_killed_while_it_measures_leaves_nothing_half_and_measures_the_same(place: Place, tmp_path: Path) -> None:
+    """While it counts, and again while it writes: there is no result until there is the whole one."""
+    head, *lines = robberies(50_000).splitlines(keepends=True)
+    (place.city / "robberies.csv").write_text(head + "".join(lines) * 4, encoding="utf-8")
+    undisturbed, build = tmp_path / "undisturbed" / "mini", place.city / "build"
+    shutil.copytree(place.city, undisturbed)
+    open_observatory(undisturbed).build()
+    started = ["mini"]
+    for moment in ("measure", "write"):
+        with served(place.folder, *started, "--home", "home") as hub:
+            if started:
+                place.say('queue.start(row, "measure", User.objects.get(email="ana@example.org"))')
+            until(lambda: place.job()[0] == "running" and str(place.job()[1]).startswith("measure"))
+            if moment == "write":
+                until(lambda: list(place.city.glob(".build.*")) or place.job()[0] == "done")
+            kill(family(hub.process.pid))
+            started.clear()
+        assert moment == "write" or (place.job()[0], build.exists()) == ("running", False)
+        assert not build.exists() or whole(build, undisturbed / "build")
+        assert not (place.city / "releases").exists()
+        write(place.home, "UPDATE hub_job SET heartbeat = '2020-01-01 00:00:00' WHERE state = 'running'")
+    with served(place.folder, "--home", "home") as hub:
+        until(lambda: place.job()[0] not in ("waiting", "running"))
+        assert hub.stop() == 0
+    state, _, attempt = place.job()
+    assert state == "done"
+    assert attempt in (2, 3)  # the second time it may have been written before it was killed
+    assert whole(build, undisturbed / "build")
+    assert {path.name for path in place.city.iterdir()} == {path.name for path in undisturbed.iterdir()}
+
+
+def whole(found: Path, wanted: Path) -> bool:
+    """Whether a folder holds the same files as another one."""
+    return _contents(found) == _contents(wanted)
+
+
+def _contents(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def _is_job(path: Path, home: Path) -> bool:

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 import shapely
 from django.conf import settings
+from django.http import QueryDict
 from django.test import Client
 
 from hub.public.made_indicator import CODE, city_folder, figures_of, mini
 from safercities.hub.models import Observatory
-from safercities.hub.public import documents, geo, indicator
+from safercities.hub.public import documents, geo, indicator, indicator_image
+from safercities.hub.public.indicator_state import read
+from safercities.hub.public.words import Words
 
 __all__ = ["city_folder", "mini"]
 CHART, MAP = f"/o/hamlet/i/{CODE}/chart.json", f"/o/hamlet/i/{CODE}/map.json"
@@ -55,6 +58,35 @@ def test_what_is_withheld_has_no_number_in_any_document(mini: Observatory, clien
     for row in held:
         assert row.get("value") is row.get("lower") is row.get("upper") is None
         assert row["label"] == "withheld"
+
+
+def test_what_is_withheld_is_not_drawn_whatever_stands_in_its_row(mini: Observatory) -> None:
+    figures, borders = figures_of(mini), geo.boundaries(mini, "neighbourhood")
+    assert borders is not None
+    words = Words(figures, "en")
+    asked = read(figures, figures.indicators[CODE], QueryDict("view=map&unit=victims"), geo.levels(mini))
+    given = documents.layer(asked, borders)
+    shown = [row for row in given.rows if row is not None]
+    assert len({row["value"] for row in shown}) > 1
+    assert len(documents.classes(given, words)) > 1
+
+    def drawn(*rows: dict[str, Any]) -> tuple[list[str], str, str]:
+        layer = documents.Layer(borders, rows, ())
+        found = documents.map_document(asked, words, layer, geojson="a", href=str)
+        svg = indicator_image.map_svg(layer, "Title", "victims", "Source", words).decode()
+        share = indicator_image.map_svg(layer, "Title", "%", "Source", words).decode()
+        return documents.classes(layer, words), json.dumps(found), svg + share
+
+    left = [row | {"conf_status": "N"} for row in shown]  # as if somebody had left the numbers in
+    assert drawn(*left) == drawn(*(row | {"value": None, "lower": None, "upper": None} for row in left))
+    labels, found, svg = drawn(*left)
+    assert labels == []
+    assert "all the same" not in svg + found
+    assert "withheld to protect people" in svg
+    same = [row | {"value": 424242.0, "conf_status": "F"} for row in shown]
+    assert drawn(*same)[0] == ["all the same"]
+    assert drawn(left[0] | {"value": 424242.0}, *same[1:]) == drawn(left[0] | {"value": None}, *same[1:])
+    assert drawn(*[row | {"value": None} for row in shown])[0] == []
 
 
 def test_too_many_lines_give_way_to_one_period_and_it_is_said(

@@ -83,6 +83,30 @@ def test_a_new_release_a_new_name_and_a_withdrawal_show_at_once(client: Client, 
     assert client.get(f"{HOME}releases/").content != before
 
 
+def test_whoever_keeps_a_number_asks_before_it_is_shown_again(client: Client, db: None, tmp_path: Path) -> None:
+    """Browsers and proxies, too: what was corrected is gone with the next request, and what was not costs no bytes."""
+    city = new_city(tmp_path)
+    city.publish("2023", rows("2023"))
+    made = shelve("medellin", tmp_path / "city")
+    before = {address: client.get(address) for address in (*PAGES, f"{HOME}i/{HOMICIDE}.csv")}
+    for address, answer in before.items():
+        said = answer["Cache-Control"]
+        assert "no-cache" in said, address
+        assert "max-age" not in said, address
+    marks = {address: answer["ETag"] for address, answer in before.items() if "ETag" in answer}
+    assert len(marks) > len(PAGES) - 2
+
+    def asked() -> set[int]:
+        return {client.get(address, headers={"If-None-Match": mark}).status_code for address, mark in marks.items()}
+
+    assert asked() == {304}
+    last = city.chain[-1].id
+    city.publish("2023", [row for row in rows("2023") if row["place"] != "CO-MDE.02"], supersedes=last, reason="wrong")
+    refresh(made)
+    kept.CACHE.clear()
+    assert 304 not in asked()
+
+
 def test_another_observatory_shows_on_the_first_page(client: Client, medellin: Observatory, simple: Path) -> None:
     assert b"second city" not in client.get("/").content
     shelve("second", simple, name="second city")

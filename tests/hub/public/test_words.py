@@ -43,3 +43,20 @@ def test_a_number_is_told_with_its_interval(medellin: Observatory, more: dict[st
     assert words.told(row(**more)) == said
     parts = [words.value(row(**more)), words.interval(row(**more))]
     assert said.startswith("; ".join(part for part in parts if part))
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"),
+    [
+        ("per 100 000", "per 100,000 people a year"),
+        ("per 1 000", "per 1,000"),
+        ("per 1000000", "per 1,000,000"),
+        # what others publish is told as it stands, whatever it is
+        *((unit, unit) for unit in ("per ", "per  ", "per person", "per -1", "per 10²", "per ٣", "per  100")),
+        *((unit, unit) for unit in ("", "per " + "9" * 400, "% ", "per 1\n", "{size}", "per 1e9", "0-")),
+    ],
+)
+def test_a_unit_that_nobody_foresaw_is_told_as_it_stands(medellin: Observatory, unit: str, said: str) -> None:
+    words = Words(figures(medellin), "en")  # type: ignore[arg-type]
+    assert words.unit(unit) == said
+    assert words.told(row(unit=unit)).startswith("30")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from safercities.hub.models import Event, Job, Role
 from safercities.hub.public.words import Words
 from safercities.hub.published import figures
 from safercities.hub.workbench.diff import Difference, _decimals
+from safercities.model.estimates import MEASURES, Estimates
 from safercities.release.verify import open_release
 
 __all__ = ["office"]
@@ -51,23 +53,58 @@ def test_the_differences_are_those_of_the_files(corrected: Office) -> None:
     comparing.write(path, Path(first.folder), Path(second.folder))
     assert [one.name for one in path.parent.iterdir()] == [path.name]
     found = Difference(path)
-    same = {
-        key
-        for key in old.keys() & new.keys()
-        if all(old[key][n] == new[key][n] for n in ("value", "lower", "upper", "conf_status", "quality", "verdict"))
-    }
+    same = {key for key in old.keys() & new.keys() if old[key] == new[key]}
     assert found.counts.get("same", 0) == len(same)
     assert sum(found.counts.get(kind, 0) for kind in KINDS) == len(old.keys() | new.keys()) - len(same)
     hidden = {key for key in old.keys() & new.keys() if new[key]["conf_status"] == "N" != old[key]["conf_status"]}
     assert found.counts.get("withheld", 0) == len(hidden)
     rows = found.rows("", 0, 10_000)
-    assert [row["number"] for row in rows] == sorted(row["number"] for row in rows)
+    assert [row["_number"] for row in rows] == sorted(row["_number"] for row in rows)
     for row in rows:
         key = tuple(row[name] for name in ("indicator", "source", "unit", "method", "period", "place", "sex"))
-        assert (row["old_value"], row["old_upper"]) == (
+        assert (row["_old_value"], row["_old_upper"]) == (
             (old[key]["value"], old[key]["upper"]) if key in old else (None, None)
         )
-        assert row["new_value"] == (new[key]["value"] if key in new else None)
+        assert row["_new_value"] == (new[key]["value"] if key in new else None)
+        if row["_kind"] == "changed":
+            assert set(row["_differing"].split()) == {name for name in old[key] if old[key][name] != new[key][name]}
+
+
+#: Names of dimensions that are no columns of estimates, but might be ours.
+HARD = ("kind", "number", "here", "old_value", "new_value", "differing")
+
+
+def test_whatever_a_row_says_is_compared(tmp_path: Path) -> None:
+    said = [(name, kind) for name, kind in MEASURES if name not in ("unit", "method", "source")]
+    row = {"indicator": "i", "version": "1", "period": "2024", "conf_status": "F", **dict.fromkeys(HARD, "x")}
+
+    def opened(shift: int) -> Any:
+        rows = [row | {name: str(shift) if kind == "string" else shift, "place": name} for name, kind in said]
+        found = Estimates.from_rows([*rows, row | {"place": "alike", "value": 1.0}])
+        nothing = SimpleNamespace(manifest=SimpleNamespace(indicators={}))
+        return SimpleNamespace(estimates=found, verified=nothing)
+
+    counts, rows = comparing._compared(opened(1), opened(2), sorted(HARD), tmp_path)
+    found = {one["place"]: (one["_kind"], one["_differing"]) for one in rows.to_pylist()}
+    assert found == {name: ("changed", name) for name, _ in said}
+    assert counts == {"changed": len(said), "same": 1}
+
+
+def test_what_the_cells_do_not_show_is_named_by_its_column(corrected: Office) -> None:
+    page = corrected.said("ana", "diff/1/2/?kind=changed")
+    assert re.search(r'Changed<br><bdi class="note code">[a-z_, ]*\bn\b[a-z_, ]*</bdi>', page)
+    assert not re.search(r'<bdi class="note code">[^<]*\b(value|lower|upper|version)\b', page)
+
+
+def test_what_was_compared_by_an_earlier_version_is_compared_anew(corrected: Office) -> None:
+    first, second = corrected.observatory.shelf.order_by("number")
+    path = comparing.path_of(corrected.observatory, first, second)
+    path.parent.mkdir(parents=True)
+    before = path.with_name(f"{first.identity[:32]}-{second.identity[:32]}.parquet")
+    before.write_bytes(b"of an earlier version")
+    corrected.said("ana", "diff/1/2/")
+    assert path.is_file()
+    assert path != before
 
 
 def test_the_page_shows_intervals_and_what_is_withheld(corrected: Office) -> None:
@@ -138,8 +175,8 @@ def test_a_release_that_was_tampered_with_is_not_compared(corrected: Office) -> 
 def test_numbers_that_differ_look_different_and_none_looks_like_zero(
     old: float | None, new: float | None, decimals: int
 ) -> None:
-    row = {f"{side}_{name}": None for side in ("old", "new") for name in ("lower", "upper")}
-    assert _decimals({**row, "old_value": old, "new_value": new}) == decimals
+    row = {f"_{side}_{name}": None for side in ("old", "new") for name in ("lower", "upper")}
+    assert _decimals({**row, "_old_value": old, "_new_value": new}) == decimals
 
 
 def test_differences_speak_as_the_public_pages_do(corrected: Office) -> None:

@@ -132,10 +132,61 @@ def test_what_does_not_hold_is_refused_at_its_question(messy, browser):
     answer = send(browser, fields, when="", act_column="", act_code="0101", action="save")
     assert answer.status_code == 400
     page = answer.content.decode()
-    assert 'id="q-when-wrong"' in page
+    assert "this key is missing" in wrong(page)["q-when"][0]
+    assert 'id="q-when" aria-invalid="true" aria-describedby="q-when-wrong' in page
     answer = send(browser, fields, act_column="", act_code="0101", d1_bins="25, 15", action="save")
     assert "rising list" in answer.content.decode()
     assert Document.read(messy.path).text == before
+
+
+def wrong(page):
+    """Id of each list of what is wrong → its text and whether the live preview exchanges it."""
+    found = {}
+    for attributes, inside in re.findall(r'<ul class="errorlist"([^>]*)>(.*?)</ul>', page):
+        (id,) = re.findall(r' id="([^"]+)-wrong"', attributes)
+        assert f'data-wrong="{id}"' in attributes
+        assert ("hidden" in attributes) == (inside == "")
+        assert id not in found
+        found[id] = (re.sub("<[^>]+>", "", inside), 'hx-swap-oob="true"' in attributes)
+    return found
+
+
+def test_a_live_preview_brings_what_is_wrong_to_its_question_and_takes_it_away(messy, browser):
+    fields = Fields(begin(browser)).found | {"act-column": "", "act-code": "0101"}
+    bare = fields | {"when": "", "d1-bins": "15, 0"}
+    refused = send(browser, bare, action="save").content.decode()
+    text, exchanged = wrong(refused)["q-when"]
+    assert text.startswith("this key is missing. add it")
+    assert not exchanged
+    live = {"HX-Request": "true", "HX-Target": "preview"}
+
+    def asked(fields):
+        return wrong(browser.post("/w/city/sources/cases/", fields, headers=live).content.decode())
+
+    first, second = asked(bare), asked(fields)
+    assert first.keys() == second.keys() == wrong(refused).keys()  # each is there to be exchanged
+    assert all(exchanged for _, exchanged in (*first.values(), *second.values()))
+    assert first["q-when"][0]
+    assert first["q-d1-bins"][0]
+    assert {id for id, (text, _) in second.items() if text} == set()
+    whole = browser.post("/w/city/sources/cases/", fields, headers=live | {"HX-Target": "draft"}).content.decode()
+    assert not any(exchanged for _, exchanged in wrong(whole).values())  # they come with the questions around them
+    for id in wrong(refused):
+        assert re.search(rf'aria-describedby="{id}-wrong', refused), id
+
+
+def test_a_live_preview_says_it_at_the_answer_that_was_sent(town, browser):
+    (town.path / "survey.csv").write_text("weight,q1,q2\n1,1,2\n1,2,1\n1,1,1\n", encoding="utf-8")
+    fields = Fields(begin(browser, "survey", "wave", "survey.csv")).found
+    fields |= {"period": "2023", "period-column": "", "weight-column": "weight"}
+    fields |= {f"a{at}-{key}": "" for at in range(3) for key in ("role", "column", "yes", "no", "unknown")}
+    fields |= {"a1-role": "reported.police", "a1-column": "q1", "a1-yes": "1", "a1-no": "1"}  # the first is left empty
+    live = {"HX-Request": "true", "HX-Target": "preview"}
+    answer = browser.post("/w/city/sources/wave/", fields, headers=live).content.decode()
+    told = wrong(answer)
+    assert told["a1"][0]
+    assert not told["a0"][0]
+    assert Fields(answer).found["a1-role"] == "reported.police"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import hashlib
 import threading
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
@@ -70,7 +71,11 @@ def counted(who: str, rate: str) -> Limit:
 
 def address_of(request: HttpRequest) -> str:
     """Who asks; of IPv6 the network, since everybody there has as many addresses as they like."""
-    text = request.META.get("REMOTE_ADDR", "")
+    return _network(request.META.get("REMOTE_ADDR", ""))
+
+
+@lru_cache(maxsize=1_000)
+def _network(text: str) -> str:
     try:
         address = ip_address(text)
     except ValueError:
@@ -80,21 +85,23 @@ def address_of(request: HttpRequest) -> str:
     return str(address)
 
 
-_counts: Counts | None = None
+#: The counts, and the home that they are of.
+_counts: tuple[Path, Counts] | None = None
 _opening = threading.Lock()
 
 
 def _shared() -> Counts:
     """The counts of this hub: a file beside what it caches."""
     global _counts
-    path = Path(settings.HOME) / "cache" / "rates"
-    if _counts is None or _counts.path != path:
-        with _opening:
-            if _counts is None or _counts.path != path:
-                if _counts is not None:
-                    _counts.close()
-                _counts = Counts(path)
-    return _counts
+    known = _counts
+    if known is not None and known[0] == settings.HOME:
+        return known[1]
+    with _opening:
+        if _counts is None or _counts[0] != settings.HOME:
+            if _counts is not None:
+                _counts[1].close()
+            _counts = (settings.HOME, Counts(Path(settings.HOME) / "cache" / "rates"))
+        return _counts[1]
 
 
 def forget() -> None:

@@ -23,8 +23,6 @@ from safercities.hub.models import Observatory, Scope, Token
 from safercities.model.errors import SafercitiesError
 
 JSON = "application/json"
-#: How long caches may show what is public without asking again, in seconds.
-FRESH = 60
 
 
 def token_of(request: HttpRequest) -> Token | None:
@@ -115,7 +113,8 @@ def answer(
         del response.headers["Content-Type"]
     shared = public and "Authorization" not in request.headers
     response.headers["ETag"] = mark
-    response.headers["Cache-Control"] = f"public, max-age={FRESH}" if shared else "private, no-cache"
+    # whoever keeps it asks each time: a number that was corrected is gone with the next request, see hub/kept.py
+    response.headers["Cache-Control"] = f"{'public' if shared else 'private'}, no-cache"
     patch_vary_headers(response, ("Accept", "Authorization"))
     return response
 

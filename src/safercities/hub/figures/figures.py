@@ -18,7 +18,7 @@ from safercities.hub.figures.about import DimensionInfo, Headline, IndicatorInfo
 from safercities.hub.figures.choices import Choice, Choices, Combinations
 from safercities.hub.figures.current import current
 from safercities.hub.figures.headlines import KINDS, kind_of, newest_last
-from safercities.hub.figures.query import Query, condition
+from safercities.hub.figures.query import FACETS, Query, condition
 from safercities.hub.figures.reader import MEMORY, Reader
 from safercities.model.errors import SafercitiesError
 
@@ -129,7 +129,15 @@ class Figures(Reader):
         return Combinations.of(self._cached(text), self._texts)
 
     def codes(self, query: Query, name: str) -> tuple[Choice, ...]:
-        """What can be chosen of one filter or dimension: the same as in `choices`, and quicker where that is all."""
+        """What can be chosen of one filter or dimension: the same as in `choices`, and quicker where that is all.
+
+        Raises
+        ------
+        UsageError
+            If it is neither. Nor are places chosen so: they may be many, and `places_with` names them.
+        """
+        if name not in FACETS or name == "places":
+            self._texts.check_dimension(name)
         wanted = self._texts.wanted(query)
         if name == "indicators":
             return self.choices(query).facets[name]

@@ -15,6 +15,7 @@ from django.conf import settings
 from safercities.hub.jobs.carrying import Outcome, Progress
 from safercities.hub.models import Job, Observatory, Release
 from safercities.model.errors import SafercitiesError, problem
+from safercities.model.estimates import MEASURES
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,9 +26,13 @@ if TYPE_CHECKING:
 #: Kinds of difference, in the order in which they are told.
 CHANGED, WITHHELD, SHOWN, ADDED, GONE = "changed", "withheld", "shown", "added", "gone"
 KINDS = (CHANGED, WITHHELD, SHOWN, ADDED, GONE)
-#: What a row speaks of, beside its dimensions; and what it says of that.
+#: What a row speaks of, beside its dimensions; and what it says of that, as far as the page shows it.
 _KEY = ("indicator", "source", "unit", "method", "period", "place")
 TOLD = ("value", "lower", "upper", "conf_status", "obs_status", "quality", "verdict", "version")
+#: All that a row says: whatever of it differs, the row is not the same.
+_SAID = (*TOLD, *(name for name, _ in MEASURES if name not in (*_KEY, *TOLD)))
+#: Stands in the names of the files: what was worked out in another way is worked out anew.
+_FORMAT = 2
 #: Bytes of two releases' estimates that are compared while somebody waits for the page; more of them by a job.
 SMALL = 2**20
 _MEMORY = "1GB"
@@ -35,7 +40,8 @@ _MEMORY = "1GB"
 
 def path_of(observatory: Observatory, one: Release, other: Release) -> Path:
     """Where the differences of two releases are kept."""
-    return Path(settings.HOME) / "differences" / observatory.slug / f"{one.identity[:32]}-{other.identity[:32]}.parquet"
+    name = f"{one.identity[:32]}-{other.identity[:32]}.{_FORMAT}.parquet"
+    return Path(settings.HOME) / "differences" / observatory.slug / name
 
 
 def small(*releases: Release) -> bool:
@@ -98,35 +104,40 @@ def _compared(before: Opened, after: Opened, dimensions: Sequence[str], spill: P
         engine.register("after", after.estimates.table)
         joined = _joined(before, after, dimensions)
         engine.execute(f"CREATE TEMP TABLE found AS {joined}")
-        counts = dict(engine.execute("SELECT kind, count(*) FROM found GROUP BY kind").fetchall())
+        counts = dict(engine.execute("SELECT _kind, count(*) FROM found GROUP BY _kind").fetchall())
         order = ", ".join(_quoted(name) for name in (*_KEY, *dimensions))
         rows: pa.Table = engine.sql(
-            f"SELECT row_number() OVER (ORDER BY {order}) AS number, * FROM found WHERE kind <> 'same' ORDER BY number"
+            f"SELECT row_number() OVER (ORDER BY {order}) AS _number, * FROM found"
+            " WHERE _kind <> 'same' ORDER BY _number"
         ).to_arrow_table()
     return counts, rows
 
 
 def _joined(before: Opened, after: Opened, dimensions: Sequence[str]) -> str:
-    """The SQL that compares: rows are the same that speak of the same, whatever version of the definition they use."""
+    """The SQL that compares: rows are the same that speak of the same, whatever version of the definition they use.
+
+    Columns of its own begin with _, as no dimension does.
+    """
     key = [*_KEY, *dimensions, *(["version"] if _several_versions(before, after) else [])]
     sides = {}
     for side, release in (("before", before), ("after", after)):
         there = release.estimates.dimensions
         names = [
             f"'_T' AS {_quoted(name)}" if name in dimensions and name not in there else _quoted(name)
-            for name in dict.fromkeys((*key, *TOLD))
+            for name in dict.fromkeys((*key, *_SAID))
         ]
-        sides[side] = f"SELECT {', '.join(names)}, true AS here FROM {side}"
+        sides[side] = f"SELECT {', '.join(names)}, true AS _here FROM {side}"
     same = " AND ".join(f"b.{_quoted(name)} IS NOT DISTINCT FROM a.{_quoted(name)}" for name in key)
     keys = ", ".join(f"coalesce(b.{_quoted(name)}, a.{_quoted(name)}) AS {_quoted(name)}" for name in key)
-    told = ", ".join(f"b.{name} AS old_{name}, a.{name} AS new_{name}" for name in TOLD)
+    told = ", ".join(f"b.{name} AS _old_{name}, a.{name} AS _new_{name}" for name in TOLD)
     hid, hides = "coalesce(b.conf_status = 'N', false)", "coalesce(a.conf_status = 'N', false)"
-    differ = " OR ".join(f"b.{name} IS DISTINCT FROM a.{name}" for name in TOLD)
+    differ = " OR ".join(f"b.{name} IS DISTINCT FROM a.{name}" for name in _SAID)
+    fields = ", ".join(f"CASE WHEN b.{name} IS DISTINCT FROM a.{name} THEN '{name}' END" for name in _SAID)
     return f"""
-        SELECT {keys}, {told}, CASE
-            WHEN b.here IS NULL THEN '{ADDED}' WHEN a.here IS NULL THEN '{GONE}'
+        SELECT {keys}, {told}, concat_ws(' ', {fields}) AS _differing, CASE
+            WHEN b._here IS NULL THEN '{ADDED}' WHEN a._here IS NULL THEN '{GONE}'
             WHEN {hides} AND NOT {hid} THEN '{WITHHELD}' WHEN {hid} AND NOT {hides} THEN '{SHOWN}'
-            WHEN {differ} THEN '{CHANGED}' ELSE 'same' END AS kind
+            WHEN {differ} THEN '{CHANGED}' ELSE 'same' END AS _kind
         FROM ({sides["before"]}) b FULL JOIN ({sides["after"]}) a ON {same}
     """
 

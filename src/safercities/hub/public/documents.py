@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from heapq import nsmallest
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from django.utils.translation import gettext
@@ -209,10 +209,15 @@ def layer(asked: Asked, boundaries: Boundaries) -> Layer:
     rows = replace(asked, state=state)
     found = {row["place"]: row for row in rows.figures.records(rows.query, columns=_MARK)}
     placed = tuple(found.get(id) for id in boundaries.ids)
-    values = [row["value"] for row in placed if row is not None and status(row) in (OK, UNRELIABLE)]
+    values = [row["value"] for row in placed if _drawn(row)]
     from safercities.maps.classes import breaks
 
     return Layer(boundaries, placed, tuple(breaks(np.array(values, dtype=np.float64))) if values else ())
+
+
+def _drawn(row: Row | None) -> TypeGuard[Row]:
+    """Whether a place has a colour: what is withheld has none, whatever stands in its row."""
+    return row is not None and status(row) in (OK, UNRELIABLE)
 
 
 def map_document(
@@ -260,7 +265,7 @@ def classes(shown: Layer, words: Words) -> list[str]:
     """One label a class, lowest first; the last one says the unit."""
     limits = [words.short(limit) for limit in shown.limits]
     if not limits:
-        return [gettext("all the same")] if any(row and row["value"] is not None for row in shown.rows) else []
+        return [gettext("all the same")] if any(map(_drawn, shown.rows)) else []
     between = [gettext("{low} to under {high}").format(low=low, high=high) for low, high in pairwise(limits)]
     return [
         gettext("under {high}").format(high=limits[0]),

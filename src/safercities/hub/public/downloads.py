@@ -37,22 +37,6 @@ class Download:
     href: str
 
 
-def caching(observatory: Observatory, figures: Figures, response: HttpResponseBase) -> HttpResponseBase:
-    """Say how long an answer may be kept, and by whom, and since when it is so."""
-    scope = "public" if observatory.public else "private"
-    response.headers["Cache-Control"] = f"{scope}, max-age=60" if observatory.public else f"{scope}, no-cache"
-    if figures.about.releases:
-        day = figures.about.releases[0].published
-        response.headers["Last-Modified"] = f"{_DAYS[day.weekday()]}, {day.day:02} {_MONTHS[day.month - 1]} " + (
-            f"{day.year} 00:00:00 GMT"
-        )
-    return response
-
-
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
 def info_of(figures: Figures, code: str) -> IndicatorInfo:
     """What is told of an indicator.
 
@@ -85,7 +69,7 @@ def file(request: HttpRequest, *, observatory: Observatory, figures: Figures, co
         response = HttpResponse(made, content_type=DRAWINGS[ending])
     attach = request.GET.get("inline") != "1" or ending not in DRAWINGS
     response.headers["Content-Disposition"] = f'{"attachment" if attach else "inline"}; filename="{name}"'
-    return caching(observatory, figures, response)
+    return response
 
 
 def _pieces(figures: Figures, query: Query, format: str) -> Iterator[bytes]:
@@ -156,7 +140,7 @@ def boundaries(request: HttpRequest, *, observatory: Observatory, figures: Figur
     small = path.stat().st_size <= _SMALL
     response = HttpResponse(path.read_bytes()) if small else FileResponse(path.open("rb"))
     response.headers["Content-Type"] = "application/geo+json"
-    return caching(observatory, figures, response)
+    return response
 
 
 def offered(asked: Asked, base: str, *, map_there: bool) -> tuple[list[Download], list[Download], list[Download]]:

@@ -12,7 +12,7 @@ from safercities.hub.figures import Figures
 from safercities.hub.middleware import embeddable
 from safercities.hub.models import Observatory
 from safercities.hub.public import geo, indicator_about
-from safercities.hub.public.downloads import caching, info_of
+from safercities.hub.public.downloads import info_of
 from safercities.hub.public.indicator import _figure, said_in
 from safercities.hub.public.indicator_state import read
 from safercities.hub.public.page import link, of_figures
@@ -39,5 +39,4 @@ def frame(request: HttpRequest, *, observatory: Observatory, figures: Figures, c
             "synthetic": figures.about.synthetic,
             **_figure(observatory, asked, words),
         }
-        response = render(request, "hub/indicator/embed.html", context)
-    return caching(observatory, figures, response)
+        return render(request, "hub/indicator/embed.html", context)

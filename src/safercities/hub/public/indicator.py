@@ -14,7 +14,7 @@ from safercities.hub.figures import Figures
 from safercities.hub.figures.cache import Cache
 from safercities.hub.models import Observatory
 from safercities.hub.public import documents, geo, indicator_about, indicator_form
-from safercities.hub.public.downloads import caching, info_of, offered
+from safercities.hub.public.downloads import info_of, offered
 from safercities.hub.public.indicator_state import VIEWS, Asked, read
 from safercities.hub.public.indicator_table import known, table
 from safercities.hub.public.indicator_terms import COUNTED
@@ -41,7 +41,7 @@ def page(request: HttpRequest, *, observatory: Observatory, figures: Figures, co
     crumbs = [indicators_crumb(observatory), (words.indicator(info), "")]
     context = {**_header(asked, words), **_figure(observatory, asked, words), **_below(observatory, asked, words)}
     context["origin"] = request.build_absolute_uri("/").removesuffix("/")
-    return caching(observatory, figures, show(request, "hub/indicator/page.html", observatory, crumbs, **context))
+    return show(request, "hub/indicator/page.html", observatory, crumbs, **context)
 
 
 def _header(asked: Asked, words: Words) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def chart(request: HttpRequest, *, observatory: Observatory, figures: Figures, c
         made = documents.chart(read(figures, info, request.GET), Words(figures))
     if made.document is None:
         raise Http404
-    return _json(observatory, figures, made.document)
+    return JsonResponse(made.document, json_dumps_params={"ensure_ascii": False})
 
 
 @of_figures
@@ -190,15 +190,8 @@ def map(request: HttpRequest, *, observatory: Observatory, figures: Figures, cod
             )
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
-    response = HttpResponse(_maps.get(key, made, len), content_type="application/json")
-    return caching(observatory, figures, response)
+    return HttpResponse(_maps.get(key, made, len), content_type="application/json")
 
 
 #: Documents of maps, which are large where there are many places: each is made once a release.
 _maps = Cache(48 * 2**20, most_of_one=12 * 2**20)
-
-
-def _json(observatory: Observatory, figures: Figures, document: documents.Document) -> HttpResponse:
-    response = JsonResponse(document, json_dumps_params={"ensure_ascii": False})
-    caching(observatory, figures, response)
-    return response

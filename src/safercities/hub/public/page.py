@@ -45,7 +45,9 @@ def _page(view: View, *, needed: bool) -> View:
             raise Http404
         answer = condition(etag_func=lambda *_args, **_kwargs: etag(request, state))(view)
         response: HttpResponseBase = answer(request, observatory=observatory, figures=figures, **kwargs)
-        response.headers.setdefault("Cache-Control", "no-cache")  # browsers may keep it, and ask again
+        # whoever keeps it asks each time, and goes by the ETag: what was corrected or hidden is gone with the next
+        # request. No `Last-Modified`: releases have days, and a correction of the same day would look unchanged
+        response.headers.setdefault("Cache-Control", f"{'public' if observatory.public else 'private'}, no-cache")
         if observatory.public:
             keep(response, observatory.slug, state)
         return response

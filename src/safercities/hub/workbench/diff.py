@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 Plain = dict[str, Any]
 _PAGE = 100
 _NUMBERS = ("value", "lower", "upper")
+#: Columns whose differences can be seen in the cells.
+_CELLS = (*_NUMBERS, "version")
 #: Decimals that numbers are shown with: as few as tell them apart, between these.
 _FEWEST, _FINEST = 2, 12
 
@@ -123,8 +125,8 @@ class Difference:
 
     def rows(self, kind: str, offset: int, limit: int) -> list[dict[str, Any]]:
         """Some of them, in order."""
-        where, values = ("WHERE kind = ?", [kind]) if kind else ("", [])
-        sql = f"SELECT * FROM read_parquet(?) {where} ORDER BY number LIMIT ? OFFSET ?"
+        where, values = ("WHERE _kind = ?", [kind]) if kind else ("", [])
+        sql = f"SELECT * FROM read_parquet(?) {where} ORDER BY _number LIMIT ? OFFSET ?"
         with closing(comparing.connect()) as engine:
             table: pa.Table = engine.sql(sql, params=[str(self.path), *values, limit, offset]).to_arrow_table()
         rows: list[dict[str, Any]] = table.to_pylist()
@@ -165,7 +167,7 @@ def _names(row: Mapping[str, Any], dimensions: Sequence[str], words: Words | Non
 
 def _decimals(row: Mapping[str, Any]) -> int:
     """So many that numbers that differ look different, and none that is not zero looks like it."""
-    numbers = [(row[f"old_{name}"], row[f"new_{name}"]) for name in _NUMBERS]
+    numbers = [(row[f"_old_{name}"], row[f"_new_{name}"]) for name in _NUMBERS]
     for decimals in range(_FEWEST, _FINEST):
         shown = [tuple(None if one is None else round(one, decimals) for one in pair) for pair in numbers]
         alike = [(old == new, bool(old), bool(new)) for old, new in numbers]
@@ -178,16 +180,21 @@ def _told(row: Mapping[str, Any], names: Plain, words: Mapping[str, str]) -> Pla
     """A row as the table shows it."""
     decimals = f"-{_decimals(row)}g"
     cells = {
-        side: {name: row[f"{side}_{name}"] for name in TOLD}
-        | {name: floatformat(row[f"{side}_{name}"], decimals) for name in _NUMBERS}
-        | {"none": row[f"{side}_value"] is None, "interval": row[f"{side}_lower"] is not None}
-        | {"withheld": row[f"{side}_conf_status"] == "N", "here": row[f"{side}_conf_status"] is not None}
-        | {"unsure": row[f"{side}_obs_status"] == "U" or row[f"{side}_verdict"] == "warn"}
+        side: {name: row[f"_{side}_{name}"] for name in TOLD}
+        | {name: floatformat(row[f"_{side}_{name}"], decimals) for name in _NUMBERS}
+        | {"none": row[f"_{side}_value"] is None, "interval": row[f"_{side}_lower"] is not None}
+        | {"withheld": row[f"_{side}_conf_status"] == "N", "here": row[f"_{side}_conf_status"] is not None}
+        | {"unsure": row[f"_{side}_obs_status"] == "U" or row[f"_{side}_verdict"] == "warn"}
         for side in ("old", "new")
     }
     return names | {
-        "kind": words[row["kind"]],
-        "versions": None not in (row["old_version"], row["new_version"]) and row["old_version"] != row["new_version"],
+        "kind": words[row["_kind"]],
+        # what the cells do not show, by the names of the columns of the files
+        "columns": [name for name in row["_differing"].split() if name not in _CELLS]
+        if row["_kind"] == CHANGED
+        else [],
+        "versions": None not in (row["_old_version"], row["_new_version"])
+        and row["_old_version"] != row["_new_version"],
         "old": cells["old"],
         "new": cells["new"],
     }

@@ -86,7 +86,7 @@ def _waiting(request: HttpRequest, observatories: list[Observatory]) -> Iterator
 def observatory(request: HttpRequest, observatory: Observatory) -> HttpResponse:
     """The way from files to a release, and how far it is."""
     allowed = rights(request.user, observatory)
-    way = Steps(observatory)
+    way = Steps(observatory, whole=Right.UPLOAD in allowed)
     steps = way.listed()
     current = next((one for one in steps if one.state in ("next", "wrong", "running")), None)
     context = {
@@ -104,16 +104,22 @@ def observatory(request: HttpRequest, observatory: Observatory) -> HttpResponse:
 
 
 class Steps:
-    """How far each step of an observatory is."""
+    """How far each step of an observatory is.
 
-    def __init__(self, observatory: Observatory) -> None:
+    Parameters
+    ----------
+    whole
+        Whether the reader may see rows: for others, problems do not tell what stands in them.
+    """
+
+    def __init__(self, observatory: Observatory, *, whole: bool) -> None:
         self.observatory, self.slug = observatory, observatory.slug
         self.problems: list[Told] = []
         self.spec: config.ObservatorySpec | None = None
         try:
             self.spec = Document.read(observatory.path).spec
         except SafercitiesError as error:
-            self.problems = [tell(one) for one in error.problems]
+            self.problems = [tell(one, whole=whole) for one in error.problems]
 
     def listed(self) -> list[Step]:
         """All steps. The first that is not done is the next one."""

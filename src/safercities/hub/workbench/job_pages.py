@@ -20,6 +20,7 @@ from safercities.hub.access import Right, find, may, need
 from safercities.hub.jobs import queue, steps
 from safercities.hub.models import Job, Observatory
 from safercities.hub.workbench import results, shelf
+from safercities.hub.workbench.masked import masked
 
 #: What somebody must be allowed to do to stop a job of each kind: what starting it asked for.
 RIGHT_OF = {
@@ -60,7 +61,8 @@ def told(request: HttpRequest, found: Job) -> dict[str, Any]:
     """What the page of a job shows."""
     running = found.state not in Job.ENDED
     proposal = found.proposals.order_by("-pk").first() or _proposal(found)
-    page = Paginator(_problems(found), _PAGE).get_page(request.GET.get("page"))
+    whole = may(request.user, Right.UPLOAD, found.observatory)
+    page = Paginator(_problems(found, whole=whole), _PAGE).get_page(request.GET.get("page"))
     return {
         "observatory": found.observatory,
         "job": found,
@@ -92,10 +94,17 @@ def _proposal(found: Job) -> Any:
     return found.observatory.proposals.filter(pk=found.what.get("proposal")).first()
 
 
-def _problems(found: Job) -> list[dict[str, Any]]:
-    """In the reader's language, with the names of files that people gave them."""
+def _problems(found: Job, *, whole: bool) -> list[dict[str, Any]]:
+    """In the reader's language, with the names of files that people gave them.
+
+    Parameters
+    ----------
+    whole
+        Whether the reader may see rows: for others, what stands in cells is hidden.
+    """
     names = shelf.names(found.observatory)
-    told = [one | {"file": shelf.shown(str(one.get("file") or ""), names)} for one in found.problems]
+    kept = found.problems if whole else [masked(one) for one in found.problems]
+    told = [one | {"file": shelf.shown(str(one.get("file") or ""), names)} for one in kept]
     return [one | asdict(texts.said(one)) for one in told]
 
 

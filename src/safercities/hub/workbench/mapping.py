@@ -338,6 +338,11 @@ def _variables(draft: Draft, post: Post, base: Draft) -> None:
     _put(draft, "variables", found)
 
 
+def roles(post: Post) -> list[str]:
+    """What each answer of a survey is, in the order of the form; empty where nothing was said."""
+    return [post.get(f"a{row}-role", "").strip() for row in _numbers(post, "a")]
+
+
 def _scalar(value: Any) -> Any:
     """A whole number where a new value is written as one: files of surveys hold numbers."""
     plain = isinstance(value, str) and value.lstrip("-").isdecimal() and len(value) < 10

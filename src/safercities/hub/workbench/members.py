@@ -22,7 +22,7 @@ from safercities.hub.models import Event, Membership, Observatory, Role
 #: What each role may do, in plain words.
 MEANS = {
     Role.VIEWER: gettext_lazy("reads releases, also where they are not public"),
-    Role.AUDITOR: gettext_lazy("reads releases, and submits safety audits"),
+    Role.AUDITOR: gettext_lazy("reads releases, also where they are not public"),
     Role.ANALYST: gettext_lazy("brings files, says what they mean, checks, measures and proposes"),
     Role.REVIEWER: gettext_lazy("looks at what is proposed, approves or refuses it"),
     Role.PUBLISHER: gettext_lazy("does all of this, and publishes"),

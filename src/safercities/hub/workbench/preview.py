@@ -15,6 +15,7 @@ from safercities.collect.file_spec import FileSpec
 from safercities.collect.records import Collected, RawTable
 from safercities.config import FILE, ObservatorySpec
 from safercities.hub import texts
+from safercities.hub.workbench.masked import masked
 from safercities.hub.workbench.sampling import sampled
 from safercities.model.errors import Problem, SafercitiesError, Severity
 from safercities.model.printable import one_line
@@ -197,12 +198,22 @@ def head_of(name: str) -> str:
     return words.get(name, name)
 
 
-def tell(one: Problem, file: str | None = None) -> Told:
-    """A problem for the page. `file`: the name that people know its file by."""
+def tell(one: Problem, file: str | None = None, *, whole: bool = True) -> Told:
+    """A problem for the page.
+
+    Parameters
+    ----------
+    file
+        The name that people know its file by.
+    whole
+        Whether the reader may see rows: for others, what stands in cells is hidden.
+    """
     settings = one.file == FILE
     known = replace(one, file=file) if file is not None and not settings else one
-    key = (one.column or "") if settings else ""  # a column of the data may have the name of a key
-    words = texts.said(known)
+    told = texts.kept(known) if whole else masked(texts.kept(known))
+    known = replace(known, column=told["column"])
+    key = (known.column or "") if settings else ""  # a column of the data may have the name of a key
+    words = texts.said(told)
     return Told(str(one.severity), known.where, words.what, words.todo, one.rows, key, one.row, words.english)
 
 

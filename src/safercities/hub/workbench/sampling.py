@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from safercities.collect.archive import opened
+from safercities.collect.archive import UnpacksToMuchError, opened
 from safercities.collect.file_spec import FileSpec
 from safercities.model.errors import SafercitiesError, problem
 from safercities.model.printable import without_controls
@@ -22,6 +22,10 @@ SAMPLE = 4 * 2**20
 LARGE = 32 * 2**20
 #: Values that a file may hold to be read as a whole, and rows that are read of one that holds more.
 VALUES, FIRST = 300_000, 2_000
+#: Bytes of what describes a Parquet file.
+FOOTER = 2**20
+#: Bytes of a workbook's styles, and of other parts that are read before its first row.
+PART = 4 * 2**20
 #: Values of a file of which no part can be read.
 MOST = 10 * VALUES
 _WORKBOOK, _PARQUET = (".xlsx", ".xlsm"), (".parquet", ".pq", ".geoparquet")
@@ -89,12 +93,23 @@ def _packed(name: str, folder: Path, target: Path) -> str | None:
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         return None
     try:
-        if path.suffix.lower() == ".gz" and Path(path.stem).suffix.lower() in _TEXT:
+        if path.suffix.lower() == ".gz":
             with gzip.open(path) as stream:
-                return _text(stream, target, Path(path.stem).suffix.lower(), only_large=True)
+                return _gzipped(stream, target, Path(path.stem).suffix.lower())
         return _zipped(path, inner, target) if path.suffix.lower() == ".zip" else None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError):
         return None  # whoever opens it says what is wrong
+
+
+def _gzipped(stream: IO[bytes] | Any, target: Path, suffix: str) -> str | None:
+    if suffix in _TEXT:
+        return _text(stream, target, suffix, only_large=True)
+    left = LARGE
+    while read := stream.read(min(left + 1, 2**20)):
+        left -= len(read)
+        if left < 0:
+            raise TooLargeError
+    return None
 
 
 def _zipped(path: Path, inner: str, target: Path) -> str | None:
@@ -132,11 +147,11 @@ def _text(stream: IO[bytes] | Any, target: Path, suffix: str, *, only_large: boo
 
 def _first_rows(path: Path, suffix: str, spec: FileSpec, target: Path) -> str | None:
     """Name of a file in `target` with the first rows; None where the whole file is small enough."""
+    if suffix in _PARQUET:
+        return _parquet(path, target)
     values = _values(path, suffix)
     if values <= VALUES:
         return None
-    if suffix in _PARQUET:
-        return _parquet(path, target)
     if suffix in _WORKBOOK:
         return _workbook(path, spec, target)
     if values > MOST:
@@ -146,12 +161,6 @@ def _first_rows(path: Path, suffix: str, spec: FileSpec, target: Path) -> str | 
 
 def _values(path: Path, suffix: str) -> int:
     """How many values a file holds, by what it says of itself; 0 where its size bounds them."""
-    if suffix in _PARQUET:
-        import pyarrow.parquet as pq
-
-        about = pq.read_metadata(path)
-        groups = [about.row_group(at) for at in range(about.num_row_groups)]
-        return sum(one.column(at).num_values for one in groups for at in range(one.num_columns))
     if suffix in _WORKBOOK:
         with zipfile.ZipFile(path) as archive:
             return sum(one.file_size for one in archive.infolist() if one.filename.endswith(".xml")) // _CELL
@@ -166,13 +175,22 @@ def _values(path: Path, suffix: str) -> int:
     return 0
 
 
-def _parquet(path: Path, target: Path) -> str:
+def _parquet(path: Path, target: Path) -> str | None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path, memory_map=False) as source:
-        batch = next(source.iter_batches(batch_size=FIRST))
-        with pq.ParquetWriter(target / "beginning.parquet", source.schema_arrow) as out:
-            out.write_batch(batch)
+    from safercities.collect.parquet_bounds import front, measure
+
+    try:
+        found = measure(path, LARGE, most_footer=FOOTER)
+        if found.values <= VALUES and found.most <= LARGE:
+            return None
+    except UnpacksToMuchError:
+        pass
+    try:
+        pq.write_table(front(path, FIRST, LARGE, FOOTER), target / "beginning.parquet")
+    except (UnpacksToMuchError, StopIteration, pa.ArrowException):
+        raise TooLargeError from None
     return "beginning.parquet"
 
 
@@ -181,22 +199,41 @@ def _workbook(path: Path, spec: FileSpec, target: Path) -> str:
     import openpyxl
     from openpyxl.cell import WriteOnlyCell
 
-    from safercities.collect.workbook import _chosen
-
-    with zipfile.ZipFile(path) as archive:
-        strings = [one.file_size for one in archive.infolist() if one.filename.endswith("sharedStrings.xml")]
-    if sum(strings) > LARGE:  # all of them are read before the first row
-        raise TooLargeError
-    with path.open("rb") as stream:
-        book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
-        sheet = _chosen(book, spec)
-        sheet.reset_dimensions()
-        made = openpyxl.Workbook(write_only=True)
-        written = made.create_sheet()
-        for row in sheet.iter_rows(max_row=spec.header + FIRST, values_only=True):
-            cells = [WriteOnlyCell(written, without_controls(v) if isinstance(v, str) else v) for v in row]
-            for cell in cells:
-                cell.data_type = "s" if cell.data_type == "f" else cell.data_type  # text that looks like a formula
-            written.append(cells)
+    made = openpyxl.Workbook(write_only=True)
+    written = made.create_sheet()
+    for row in _workbook_rows(path, spec):
+        cells = [WriteOnlyCell(written, without_controls(v) if isinstance(v, str) else v) for v in row]
+        for cell in cells:
+            cell.data_type = "s" if cell.data_type == "f" else cell.data_type  # text that looks like a formula
+        written.append(cells)
     made.save(target / "beginning.xlsx")
     return "beginning.xlsx"
+
+
+def _workbook_rows(path: Path, spec: FileSpec) -> list[list[Any]]:
+    """Rows up to `FIRST` below the header, as many as may be read.
+
+    Raises
+    ------
+    TooLargeError
+        If there is not one below the header, or what is read before all rows is too much already.
+    """
+    from safercities.collect.workbook import chosen
+    from safercities.collect.workbook_cells import TooWideError, open_book
+
+    rows: list[list[Any]] = []
+    taken, whole = 0, False
+    try:
+        with open_book(path, LARGE, PART) as book:
+            for number, row in book.rows(chosen(book.sheets, spec), 2 * VALUES):
+                if number > min(spec.header + FIRST, VALUES) or taken > VALUES:
+                    break
+                rows += [[] for _ in range(number - len(rows) - 1)] + [row]
+                taken += 1 + len(row)
+            else:
+                whole = True
+    except (TooWideError, UnpacksToMuchError):
+        pass
+    if len(rows) <= spec.header and not whole:
+        raise TooLargeError
+    return rows

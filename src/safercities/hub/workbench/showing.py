@@ -66,7 +66,7 @@ class Values:
 class Answers:
     """An answer of a survey: its role, column, and the values that mean yes and no."""
 
-    number: int
+    prefix: str
     questions: Sequence[Question]
     errors: Sequence[Told] = ()
 
@@ -82,6 +82,8 @@ class Form:
         Path → name of the files that can be chosen.
     told
         What is wrong with the draft: `Told.key` names the place, from the source's table on.
+    roles
+        Of the answers in the order of the form that was sent, where it stays as it is: each keeps its place.
     """
 
     def __init__(
@@ -93,9 +95,10 @@ class Form:
         files: Mapping[str, str],
         levels: Sequence[str] = (),
         told: Iterable[Told] = (),
+        roles: Sequence[str] = (),
     ) -> None:
         self.kind, self.draft, self.raw, self.levels = kind, draft, raw, levels
-        self.files, self.told = files, list(told)
+        self.files, self.told, self._roles = files, list(told), roles
         self.columns = guess.columns_of(raw) if raw is not None else []
         self._placed: set[int] = set()
 
@@ -178,10 +181,9 @@ class Form:
         """The answers of a survey that are mapped, and room for more."""
         if self.kind != "survey":
             return []
-        there = list(self.draft.get("variables", {}).items())
-        return [
-            self._answer(at, role, how) for at, (role, how) in enumerate([*there, *[("", {})] * mapping.NEW_ANSWERS])
-        ]
+        there = self.draft.get("variables", {})
+        roles = self._roles or [*there, *[""] * mapping.NEW_ANSWERS]
+        return [self._answer(at, role, there.get(role, {})) for at, role in enumerate(roles)]
 
     @property
     def ratings(self) -> list[tuple[Question, Question]]:
@@ -348,4 +350,4 @@ class Form:
         for key, label in (("yes", _("Means yes")), ("no", _("Means no")), ("unknown", _("Means unknown"))):
             told.append(Question(f"a{at}-{key}", label, "text", ", ".join(map(str, how.get(key, []) or []))))
         told.append(Question(f"a{at}-number", _("It is a number"), "switch", "on" if how.get("number") else ""))
-        return Answers(at, told, self._errors(f"variables.{role}") if role else ())
+        return Answers(f"a{at}", told, self._errors(f"variables.{role}") if role else ())

@@ -180,12 +180,16 @@ def _page(request: HttpRequest, edit: Edit, key: str | int) -> HttpResponseBase:
         return _onward(request, edit, key, action)
     if edit.changed is not None:
         _look(edit, key)
-    form = Form(edit.kind, edit.draft, edit.raw, files=edit.files, levels=edit.levels, told=edit.told)
+    # asked for by a field: the form stays as it is, and what is wrong is exchanged beside each of its questions
+    live = request.headers.get("HX-Target") == "preview"
+    roles = mapping.roles(request.POST.dict()) if live else ()
+    form = Form(edit.kind, edit.draft, edit.raw, files=edit.files, levels=edit.levels, told=edit.told, roles=roles)
     context = {
         "observatory": edit.observatory,
         "key": key,
         "edit": edit,
         "form": form,
+        "live": live,
         "version": edit.document.version,
         "new": edit.saved is None,
         "worst": worst_first(edit.shown.problems) if edit.shown else [],

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-
 from django.urls import URLPattern, URLResolver, path
 
-from safercities.hub.workbench import create, files, home, members, settings_page, sources
+from safercities.hub.workbench import create, files, home, members, publish_urls, settings_page, sources
 
 app_name = "workbench"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -28,8 +25,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/members/invite/", members.invite, name="invite"),
     path("<slug:slug>/members/<int:number>/", members.change, name="member"),
     path("<slug:slug>/members/<int:number>/remove/", members.remove, name="remove_member"),
+    *publish_urls.urlpatterns,
 ]
-
-_PUBLISH = "safercities.hub.workbench.publish_urls"
-if find_spec(_PUBLISH) is not None:
-    urlpatterns += import_module(_PUBLISH).urlpatterns
