@@ -4,11 +4,14 @@
 
 The server is that of `safercities serve` (granian, one process, threads), with SQLite and an index of figures drawn by
 `benchmarks.hub_figures`: 400 000 rows with --small, 4 M rows by default, 40 M with --full. Each question is asked in
-two ways. "New" are addresses that nobody asked for before: every answer is made. "Known" are two hundred addresses that
-all readers ask for again and again, as on the day of a release: answers come from memory while nothing has changed.
-Real readers are between the two. Readers are threads of another process, which shares the processors with the server:
-on two processors both are slower than on machines of their own.
-Shown are requests a second, p50 and p95 in milliseconds, answers that were not 200, and the server's memory.
+three ways. "New" are addresses that nobody asked for before: every answer is made. "Known" are two hundred addresses
+that all readers ask for again and again, as on the day of a release: answers come from memory while nothing has
+changed. "Mix" is between the two, as most days: ten thousand addresses, asked for by Zipf's law (the n-th one in
+proportion to 1/n^1.1), none of which anybody has asked for when it begins; it lasts three times as long, and its last
+third is shown by itself too. Readers are threads of another process, which shares the processors with the server, and
+ask again as soon as they are answered: on two processors both are slower than on machines of their own.
+Shown are requests a second, p50 and p95 in milliseconds, how many of a hundred asked for what nobody had asked for
+before, answers that were not 200, the processor time of the server for an answer, and its memory.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
-from itertools import cycle, islice
+from itertools import accumulate, cycle, islice
 from pathlib import Path
 from random import Random
 
@@ -37,6 +40,8 @@ MIDDLE = Size(4_000, 10, 5)
 READERS = (1, 8, 64)
 #: Addresses that are asked for again and again.
 KNOWN = 200
+#: Addresses of the mix, and how much more often than the next the first ones are asked for.
+MIXED, ZIPF = 10_000, 1.1
 SLUG = "synthetic"
 
 
@@ -45,7 +50,7 @@ class Load:
 
     def __init__(self, port: int, paths: Iterator[str], readers: int, seconds: float) -> None:
         self.port, self.paths, self.until = port, paths, time.perf_counter() + seconds
-        self.took: list[float] = []
+        self.asked: list[tuple[float, float, str]] = []  # when, how long it took, what
         self.wrong = 0
         self.threads = [threading.Thread(target=self._read) for _ in range(readers)]
 
@@ -70,7 +75,7 @@ class Load:
             except (OSError, HTTPException):
                 self.wrong += 1
                 connection.close()
-            self.took.append((time.perf_counter() - began) * 1e3)
+            self.asked.append((began, (time.perf_counter() - began) * 1e3, path))
         connection.close()
 
 
@@ -104,6 +109,21 @@ def questions(index: Path) -> dict[str, Iterator[str]]:
                 yield path
 
     return {"indicator's page": ask(page, 1), "API: estimates": ask(answer, 2)}
+
+
+def mixed(paths: Iterator[str], seed: int) -> Iterator[str]:
+    """Some of these addresses, the first ones again and again."""
+    there, draw = list(islice(paths, MIXED)), Random(seed)
+    weights = list(accumulate((at + 1) ** -ZIPF for at in range(MIXED)))
+    while True:
+        yield from draw.choices(there, cum_weights=weights, k=1_000)
+
+
+def work(pid: int) -> float:
+    """Seconds that the processors worked for a process and those that it started (Linux)."""
+    of = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return (int(of[11]) + int(of[12])) / os.sysconf("SC_CLK_TCK") + sum(work(int(child)) for child in children)
 
 
 def memory(pid: int) -> float:
@@ -156,21 +176,38 @@ def prepare(home: Path) -> None:
 
 def measure(home: Path, seconds: float) -> None:
     """Every question, by more and more readers."""
-    head = f"{'':28} {'readers':>8} {'a second':>9} {'p50 ms':>8} {'p95 ms':>8} {'not 200':>8} {'memory MB':>10}"
+    print(f"{'':28} {'readers':>7} {'a second':>9} {'p50 ms':>8} {'p95 ms':>8} {'new %':>6} {'not 200':>8}", end="")
+    print(f" {'CPU ms':>7} {'memory MB':>10}")
     with server() as (child, place):
-        print(head)
+        pid = child.process.pid
         for name, paths in questions(home / "figures" / SLUG).items():
             known = list(islice(paths, KNOWN))
             Load(place.port, iter(known), 1, 600).run()  # the first requests load what the others find there
-            for kind, asked in (("new", paths), ("known", cycle(known))):
+            for kind in ("new", "known", "mix"):
                 for readers in READERS:
-                    load = Load(place.port, Shared(asked), readers, seconds)
-                    began = time.perf_counter()
+                    asked = {"new": paths, "known": cycle(known), "mix": mixed(paths, readers)}[kind]
+                    load = Load(place.port, Shared(asked), readers, seconds * (3 if kind == "mix" else 1))
+                    before = work(pid)
                     load.run()
-                    rate = len(load.took) / (time.perf_counter() - began)
-                    half, most = np.percentile(load.took, [50, 95])
-                    told = f"{rate:9.1f} {half:8.1f} {most:8.1f} {load.wrong:8} {memory(child.process.pid):10.0f}"
-                    print(f"{name + ', ' + kind:28} {readers:8} {told}", flush=True)
+                    each = 1e3 * (work(pid) - before) / len(load.asked)
+                    more = f"{load.wrong:8} {each:7.2f} {memory(pid):10.0f}"
+                    print(f"{name + ', ' + kind:28} {readers:7} {told(load, kind)} {more}", flush=True)
+                    if kind == "mix":
+                        print(
+                            f"{'  its last third':28} {readers:7} {told(load, kind, load.until - seconds)}", flush=True
+                        )
+
+
+def told(load: Load, kind: str, since: float = 0.0) -> str:
+    """How it went, from a moment on."""
+    asked = sorted(load.asked)
+    first = {path: at for at, _, path in reversed(asked)}
+    some = [one for one in asked if one[0] >= since]
+    took = [one[1] for one in some]
+    rate = len(some) / (max(at + each / 1e3 for at, each, _ in some) - some[0][0])
+    new = 0.0 if kind == "known" else 100 * sum(first[path] == at for at, _, path in some) / len(some)
+    half, most = np.percentile(took, [50, 95])
+    return f"{rate:9.1f} {half:8.1f} {most:8.1f} {new:6.1f}"
 
 
 def main() -> None:

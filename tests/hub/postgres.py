@@ -24,6 +24,8 @@ from urllib.parse import quote
 import pytest
 
 ADMIN = "hub"
+#: Nothing of it has to last longer than the tests.
+FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off"
 
 
 class Missing(Exception):
@@ -90,7 +92,7 @@ def cluster() -> Iterator[Cluster]:
     try:
         asked = ["--auth=scram-sha-256", f"--pwfile={word}", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
         subprocess.run([bin / "initdb", "-D", data, "-U", ADMIN, *asked], **run)
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=40"
+        options = f"-c listen_addresses='' -c unix_socket_directories={folder} {FAST} -c max_connections=40"
         log = ["-l", str(folder / "log")]
         subprocess.run([bin / "pg_ctl", "-D", data, *log, "-w", "-o", options, "start"], **run)
         yield made

@@ -30,7 +30,9 @@ import os
 os.environ["DJANGO_SETTINGS_MODULE"] = "safercities.hub.settings"
 import django
 django.setup()
+from django.core.management import call_command
 from safercities.hub.models import Event
+call_command("migrate", check_unapplied=True, verbosity=0)
 for _ in range(20):
     Event.record("job.started")
 print(Event.objects.count(), Event.broken())
@@ -42,8 +44,7 @@ def test_the_migrations_run_and_processes_do_not_trip_over_each_other(tmp_path):
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("SAFERCITIES_", "DJANGO_"))}
     environ |= {"SAFERCITIES_HUB_HOME": str(tmp_path), **own_database()}
     hub = [sys.executable, "-m", "safercities.hub"]
-    for command in (["migrate", "--verbosity", "0"], ["migrate", "--check"]):
-        subprocess.run([*hub, *command], env=environ, timeout=120, check=True)
+    subprocess.run([*hub, "migrate", "--verbosity", "0"], env=environ, timeout=120, check=True)
     command = [sys.executable, "-c", RECORD]
     both = [subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate(timeout=120)[0].split() for process in both]

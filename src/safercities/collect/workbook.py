@@ -31,6 +31,21 @@ _UNSTORED = re.compile(
 )
 _OVERLAP = 4096
 
+#: What reading a workbook raises that is no workbook, or a damaged one.
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    ValueError,
+    OSError,
+    ParseError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    RuntimeError,  # of zipfile, for one that is locked
+)
+
 Rows = list[tuple[int, list[Any]]]
 Merge = tuple[int, int, int]  # column (from 0), first and last row
 
@@ -46,19 +61,6 @@ def read_workbook(path: Path, spec: FileSpec) -> RawTable:
     SafercitiesError
         If the workbook is broken, too big, or has no such sheet or header.
     """
-    broken = (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        KeyError,
-        ValueError,
-        OSError,
-        ParseError,
-        TypeError,
-        IndexError,
-        AttributeError,
-        RuntimeError,  # of zipfile, for one that is locked
-    )
     try:
         _bound(path, spec.file)
         return _sheet(path, spec)
@@ -66,11 +68,11 @@ def read_workbook(path: Path, spec: FileSpec) -> RawTable:
         raise SafercitiesError(problem("file-expands", file=spec.file, size=f"{error.size / 2**20:,.0f} MB")) from None
     except TooWideError as error:
         raise SafercitiesError(problem("workbook-wide", file=spec.file, row=error.row, width=error.width)) from None
-    except broken as error:
-        raise _broken(error, path, spec.file) from None
+    except BROKEN as error:
+        raise broken_workbook(error, path, spec.file) from None
 
 
-def _broken(error: BaseException, path: Path, file: str) -> SafercitiesError:
+def broken_workbook(error: BaseException, path: Path, file: str) -> SafercitiesError:
     """What stopped the reading; openpyxl may have wrapped the refusal of harmful XML in an error of its own."""
     from defusedxml import DefusedXmlException
 
@@ -197,7 +199,7 @@ def _fill(
     columns: list[list[Any]], numbers: np.ndarray[Any, Any], merges: list[Merge], header: int, book: Book
 ) -> dict[int, list[int]]:
     """Give the value of a cell merged over rows to each of them; says which positions of which column share one."""
-    merged: dict[int, list[int]] = {}
+    merged: dict[int, np.ndarray[Any, Any]] = {}
     for column, first, last in merges:
         if first <= header or column >= len(columns):
             continue
@@ -207,8 +209,8 @@ def _fill(
             book.take(value, int(end - start))
             columns[column][start:end] = [value] * int(end - start)
             if value is not None:
-                merged.setdefault(column, []).extend(range(int(start), int(end)))
-    return merged
+                merged.setdefault(column, np.zeros(len(numbers), bool))[start:end] = True
+    return {column: np.flatnonzero(where).tolist() for column, where in merged.items()}
 
 
 def _notes(

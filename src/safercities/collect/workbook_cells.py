@@ -18,7 +18,7 @@ from safercities.collect.archive import UnpacksToMuchError, memory_for
 #: Rows and columns that a sheet can have, and cells that a sheet may span, counting the empty ones.
 MAX_ROWS, MAX_COLUMNS, MAX_CELLS = 2**20, 2**14, 2**26
 #: Bytes between two rows, or between two texts; texts that cells share; bytes and elements of styles and the like.
-MAX_ROW, MAX_TEXTS, MAX_PART, MAX_ELEMENTS = 2**22, 2**24, 2**24, 2**19
+MAX_ROW, MAX_TEXTS, MAX_PART, MAX_ELEMENTS = 2**22, 2**23, 2**24, 2**19
 #: Bytes for a cell besides those of its text, with which it is counted.
 _CELL = 16
 
@@ -48,7 +48,7 @@ class _Parts(zipfile.ZipFile):
         size = (self.getinfo(name) if isinstance(name, str) else name).file_size
         content = super().read(name, pwd) if size <= self.most else b""
         if size > self.most or content.count(b"<") > MAX_ELEMENTS:
-            raise UnpacksToMuchError(size)
+            raise ValueError("its styles, or its list of sheets, are too large")
         return content
 
 
@@ -62,8 +62,20 @@ class _Stream:
         content = self.stream.read(size)
         self.since += len(content)
         if self.since > MAX_ROW:
-            raise UnpacksToMuchError(self.since)
+            raise ValueError(f"a row, or a text, takes more than {MAX_ROW // 2**20} MB")
         return content
+
+
+def _plain(element: Any, tag: str) -> str:
+    """A text without its formatting; most have none, and openpyxl is slow."""
+    if len(element) == 0:
+        return ""
+    if len(element) == 1 and element[0].tag == tag:
+        return element[0].text or ""
+    from openpyxl.cell.text import Text
+
+    told: Any = Text.from_tree(element)
+    return str(told.content)
 
 
 class _Texts:
@@ -83,7 +95,6 @@ class _Texts:
         return self.read[at]
 
     def _texts(self, archive: zipfile.ZipFile, path: str, most: int) -> Iterator[str]:
-        from openpyxl.cell.text import Text
         from openpyxl.xml.constants import SHEET_MAIN_NS
         from openpyxl.xml.functions import iterparse
 
@@ -91,8 +102,7 @@ class _Texts:
         with archive.open(path) as opened:
             stream = _Stream(opened)
             for count, element in enumerate(one for _, one in iterparse(stream) if one.tag == f"{{{SHEET_MAIN_NS}}}si"):
-                told: Any = Text.from_tree(element)
-                text = str(told.content).replace("x005F_", "")
+                text = _plain(element, f"{{{SHEET_MAIN_NS}}}t").replace("x005F_", "")
                 element.clear()
                 taken, stream.since = taken + _CELL + len(text), 0
                 if count >= MAX_TEXTS or taken > most:
@@ -124,9 +134,9 @@ class Book:
         TooWideError
             If the sheet has more cells or rows, or a cell where no sheet has one.
         UnpacksToMuchError
-            If their texts, or a row, take too much.
+            If their texts take too much.
         ValueError
-            If the rows are not in order.
+            If a row does, or the rows are not in order.
         """
         from openpyxl.worksheet._reader import DATA_TAG, ROW_TAG, WorkSheetParser
         from openpyxl.xml.functions import iterparse
@@ -190,7 +200,7 @@ def _number(parser: Any, element: Any, before: int) -> int:
 
 
 @contextmanager
-def open_book(path: Path, most: int | None = None, most_part: int = MAX_PART) -> Iterator[Book]:
+def open_book(path: Path, most: int | None = None, most_part: int | None = None) -> Iterator[Book]:
     """Open a workbook: its sheets, the texts that their cells share, and which styles are dates.
 
     Parameters
@@ -198,7 +208,7 @@ def open_book(path: Path, most: int | None = None, most_part: int = MAX_PART) ->
     most
         Bytes that its cells may take; without, as many as those of any file of its size.
     most_part
-        Bytes of its styles, and of each other part that is read before its cells.
+        Bytes of its styles, and of each other part that is read before its cells; without, `MAX_PART`.
 
     Raises
     ------
@@ -213,7 +223,7 @@ def open_book(path: Path, most: int | None = None, most_part: int = MAX_PART) ->
     most = memory_for(path) if most is None else most
     with path.open("rb") as stream, _Parts(stream) as archive:  # ours to close: openpyxl leaves it open where it fails
         reader = ExcelReader(stream, read_only=True, data_only=True, keep_links=False)
-        reader.archive, archive.most = archive, most_part
+        reader.archive, archive.most = archive, most_part or MAX_PART
         reader.read_manifest()
         reader.read_workbook()
         apply_stylesheet(archive, reader.wb)

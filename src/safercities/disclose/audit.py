@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safercities.disclose.knowledge import Ints, Knowledge
+from safercities.disclose.knowledge import Ints, Knowledge, quickest
 from safercities.disclose.remainder import remainders
 from safercities.disclose.solver import TOLERANCE, Floats, Infeasible, Mask, Program
 from safercities.model.errors import SafercitiesError, problem
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 WHOLE = 250
 #: Programs of more entries than this are asked of the interior-point method.
 LARGE = 60_000
-#: Matrices of up to so many cells are multiplied with their zeros: several times quicker.
-DENSE = 100_000
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def _shorter(k: Knowledge) -> Knowledge:
 def _bounds(knowledge: Knowledge, targets: csr_array, whole: bool) -> Bounds:
     targets = targets.tocsr()
     ask = program(knowledge)
-    exact = program(knowledge, whole=True) if whole else None
+    exact = None
     size = targets.shape[0]
     lower, upper = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
     seen = _Seen(targets)
@@ -122,7 +120,8 @@ def _bounds(knowledge: Knowledge, targets: csr_array, whole: bool) -> Bounds:
             found = ask.minimise(sign * row)
             seen.add(found.x)
             edge = inward(found.value)
-            if exact is not None and not seen.reaches(number, sign, edge):
+            if whole and not seen.reaches(number, sign, edge):
+                exact = exact or program(knowledge, whole=True)
                 best = exact.minimise(sign * row)
                 seen.add(best.x)
                 edge = inward(best.value)
@@ -143,15 +142,14 @@ def inward(value: float) -> int:
 
 def slack(value: Floats | float) -> Floats:
     """How far a solver may be off a value; never so far that it matters for a whole number."""
-    return np.asarray(TOLERANCE * np.clip(np.abs(value), 1, 100))
+    return np.asarray(TOLERANCE * np.minimum(np.maximum(np.abs(value), 1), 100))
 
 
 class _Seen:
     """The least and greatest value of each target among whole solutions that were met."""
 
     def __init__(self, targets: csr_array) -> None:
-        dense = targets.shape[0] * targets.shape[1] <= DENSE
-        self._targets = targets.toarray() if dense else targets
+        self._targets = quickest(targets)
         self._low = np.full(targets.shape[0], np.inf)
         self._high = np.full(targets.shape[0], -np.inf)
 

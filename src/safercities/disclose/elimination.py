@@ -24,6 +24,8 @@ _PROBES = 3
 #: Random changes that leave the given cells as they are: a cell that none of them changes may be a combination.
 _CHANGES = 2
 STILL = 1e-3
+#: Facts × leaves up to which changes are found at once, not step by step.
+DIRECT = 20_000
 #: Columns to begin with; twice as many where they do not suffice.
 _COLUMNS = 2048
 
@@ -121,19 +123,28 @@ def combinations(matrix: csr_array, cells: Ints, given: Ints, seed: int) -> Ints
 
 def still(facts: csr_array, number: int, rng: np.random.Generator) -> Floats:
     """Random changes of the leaves that change no fact, shape (leaves, number)."""
-    from scipy.sparse.linalg import lsmr
-
     changes = rng.normal(size=(facts.shape[1], number))
     if facts.shape[0]:
         rows = remainders(facts)[0]
         size = np.sqrt(rows.power(2).sum(axis=1))
         across: Any = (rows.T / size[None, :]).tocsr()  # better conditioned, and so much quicker
-        for column in changes.T:
-            fit = lsmr(across, column, atol=1e-12, btol=1e-12, maxiter=20 * max(facts.shape))[0]
-            column -= across @ fit
+        if facts.shape[0] * facts.shape[1] <= DIRECT:
+            dense = across.toarray()
+            changes -= dense @ np.linalg.lstsq(dense, changes)[0]
+        else:
+            _settle(across, changes, 20 * max(facts.shape))
         if np.abs(across.T @ changes).max(initial=0) > STILL / 10:  # nothing could be told from such changes
             raise SafercitiesError(problem("attack-unsolved", status="no change leaves the facts as they are"))
     return changes
+
+
+def _settle(across: Any, changes: Floats, rounds: int) -> None:
+    """Take from changes, in place, what they have along the columns of a large matrix."""
+    from scipy.sparse.linalg import lsmr
+
+    for column in changes.T:
+        fit = lsmr(across, column, atol=1e-12, btol=1e-12, maxiter=rounds)[0]
+        column -= across @ fit
 
 
 class _Residues:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 Ints = NDArray[np.int64]
+#: Matrices of up to so many cells are multiplied with their zeros: many times quicker.
+DENSE = 100_000
 #: More cases than any leaf can hold: what an attacker assumes who knows nothing else.
 MOST = 1e7
 
@@ -91,10 +94,19 @@ class Knowledge:
 
     def allows(self, leaves: NDArray[np.int64] | Floats) -> bool:
         """Whether a set of leaves agrees with all facts."""
-        sums = self.matrix @ leaves
+        matrix, lower, upper, least, most = self._bounded
+        sums = matrix @ leaves
         return bool(
-            (sums >= self.lower - 1e-6).all()
-            and (sums <= self.upper + 1e-6).all()
-            and (leaves >= self.least - 1e-6).all()
-            and (leaves <= self.most + 1e-6).all()
+            (sums >= lower).all() and (sums <= upper).all() and (leaves >= least).all() and (leaves <= most).all()
         )
+
+    @cached_property
+    def _bounded(self) -> tuple[csr_array | Floats, Floats, Floats, Floats, Floats]:
+        """The facts as `allows` asks them, again and again: the matrix as it is quickest, limits with a tolerance."""
+        limits = self.lower - 1e-6, self.upper + 1e-6, self.least - 1e-6, self.most + 1e-6
+        return quickest(self.matrix), *limits
+
+
+def quickest(matrix: csr_array) -> csr_array | Floats:
+    """The same matrix as it is multiplied quickest: small ones with their zeros."""
+    return matrix.toarray() if matrix.shape[0] * matrix.shape[1] <= DENSE else matrix

@@ -11,7 +11,7 @@ import numpy as np
 
 from safercities.disclose.audit import LARGE, dense_row, inward, program, small
 from safercities.disclose.insiders import Inside
-from safercities.disclose.knowledge import Ints, Knowledge
+from safercities.disclose.knowledge import Ints, Knowledge, quickest
 from safercities.disclose.marginal import Marginal
 from safercities.disclose.solver import Floats, Program
 from safercities.disclose.worlds import Insider, Opening, Points
@@ -184,9 +184,10 @@ class Prover:
         return np.diff(self.targets.indptr)
 
     @cached_property
-    def _across(self) -> csc_array:
+    def _across(self) -> csc_array | Floats:
         """The targets of each leaf."""
-        return self.targets.T
+        sums = quickest(self.targets)
+        return np.asarray(sums.T) if isinstance(sums, np.ndarray) else sums.T
 
     def _rounds(self, knowledge: Knowledge, insider: Insider | None, but: Collection[int] = ()) -> None:
         """Ask about all open targets together, each in a direction of its own, as long as that closes some."""
@@ -242,13 +243,14 @@ class Prover:
     def _one_by_one(self, knowledge: Knowledge, targets: Ints, insider: Insider | None) -> list[Opening]:
         """The targets that are truly too narrow: by their own limits."""
         found = []
-        ask, exact = program(knowledge), program(knowledge, whole=True) if self.whole else None
+        ask, exact = program(knowledge), None
         for target in targets.tolist():
             row, edges = dense_row(self.targets, target), []
             for sign in (1.0, -1.0):
                 best = ask.minimise(sign * row)
                 self._take(best.x)
-                if exact is not None and self.points.width(insider)[target] < self.wanted[target]:
+                if self.whole and self.points.width(insider)[target] < self.wanted[target]:
+                    exact = exact or program(knowledge, whole=True)
                     best = exact.minimise(sign * row)
                     self._take(best.x)
                 edges.append(int(sign) * inward(best.value))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from safercities.disclose.audit import slack
-from safercities.disclose.knowledge import Ints
+from safercities.disclose.knowledge import Ints, quickest
 from safercities.disclose.solver import TOLERANCE, Floats
 
 if TYPE_CHECKING:
@@ -55,12 +56,16 @@ class Points:
 
     def add(self, leaves: Floats) -> None:
         """One more point."""
-        values = np.asarray(self.targets @ leaves)
+        values = np.asarray(self._sums @ leaves)
         self._leaves.append(leaves)
         self._values.append(values)
         low, high = self._ends or (values, values)
         self._ends = np.minimum(low, values), np.maximum(high, values)
         self._stacked = self._reach = None
+
+    @cached_property
+    def _sums(self) -> csr_array | Floats:
+        return quickest(self.targets)
 
     def value(self, target: int) -> float:
         """Of the first point."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -11,8 +12,55 @@ from importlib.resources import files
 
 from safercities.model.printable import one_line
 
-#: Names of details that hold what stands in a cell of somebody's data.
+HIDDEN = "…"
+#: Names of details that hold what stands in a cell of somebody's data, as a number too.
 CELLS = frozenset({"value", "other", "date"})
+#: Text in problems that comes from the settings, from definitions, from releases or from this program. Any other may
+#: quote a row (a value, a line that a reader stumbled over, the name of a stratum; column names of a file without a
+#: header are its first row), and is hidden: what a new kind of problem brings is hidden until it is named here.
+_OURS = frozenset(
+    """
+    acts about after against ages areas asked_if axis before breakdown by cell code coverage covers crs day decimal
+    declared differ earlier engine first format found group groups held identity indicator indicators kind label
+    lacking language last level levels limit list looks lower margin missing more most name names needed note number
+    of old openings parameter part people period place precision prefix psus question questions recall recorded role
+    roles rule says share size source standard status surveyed table timezone unit units until since upper version
+    wanted waves weights where why
+    """.split()  # noqa: SIM905 (one a line they would fill a page)
+)
+#: Keys of the settings below which the values of a column are listed.
+_VALUES = re.compile(r"(.*?\.(?:map|unknown|yes|no|aliases|ratings)\.).*", re.DOTALL)
+
+
+def plain(name: str, value: object) -> bool:
+    """Whether a detail says nothing of a cell: numbers count rows and the like, but where they are named as cells.
+
+    Examples
+    --------
+    >>> plain("period", "2024"), plain("stratum", "North"), plain("row", 7), plain("value", 7)
+    (True, False, True, False)
+    """
+    return name not in CELLS and (not isinstance(value, str) or name in _OURS)
+
+
+def without_values(key: str) -> str:
+    """A key of the settings, cut where the values of a column begin.
+
+    Examples
+    --------
+    >>> without_values("sources.police.sex.map.Maria"), without_values("sources.police.sex.column")
+    ('sources.police.sex.map.…', 'sources.police.sex.column')
+    """
+    return _VALUES.sub(rf"\1{HIDDEN}", key)
+
+
+class Hidden(str):
+    """Stands where a number may: whatever its format, it is written as it is."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str, /) -> str:
+        return str(self)
 
 
 class Severity(StrEnum):
@@ -104,8 +152,8 @@ class Problem:
     @property
     def masked(self) -> Problem:
         """The problem without what the cells hold: for pages that others read. A cell may name a person."""
-        details = tuple((name, "…" if name in CELLS else value) for name, value in self.details)
-        return replace(self, details=details)
+        details = tuple((name, value if plain(name, value) else Hidden(HIDDEN)) for name, value in self.details)
+        return replace(self, details=details, column=None if self.column is None else without_values(self.column))
 
     @property
     def where(self) -> str:

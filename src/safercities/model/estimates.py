@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -54,8 +55,17 @@ def schema(dimensions: Sequence[str] = ()) -> pa.Schema:
     >>> schema(["sex"]).names[:6]
     ['indicator', 'version', 'place', 'period', 'sex', 'value']
     """
+    return _schema(tuple(dimensions))
+
+
+@lru_cache(maxsize=256)
+def _schema(dimensions: tuple[str, ...]) -> pa.Schema:
     columns = [*KEYS, *((name, pa.string()) for name in dimensions), *MEASURES]
     return pa.schema([pa.field(name, kind) for name, kind in columns])
+
+
+#: Columns that every table has; all others are dimensions.
+_KNOWN = frozenset(name for name, _ in (*KEYS, *MEASURES))
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,9 +96,12 @@ class Estimates:
         missing = [name for name in ("indicator", "place", "period", "value") if name not in names]
         if missing:
             raise ValueError(f"an estimates table needs the columns {', '.join(missing)}")
-        known = {name for name, _ in (*KEYS, *MEASURES)}
-        extra = tuple(name for name in names if name not in known)
+        extra = tuple(name for name in names if name not in _KNOWN)
         target = schema(extra)
+        if self.table.schema.equals(target, check_metadata=True) and not any(
+            self.table.column(name).null_count for name in extra
+        ):
+            return  # as it should be: most tables are made of others by leaving out rows
         columns = []
         for field in target:
             if field.name in names:
@@ -133,8 +146,7 @@ class Estimates:
     @property
     def dimensions(self) -> tuple[str, ...]:
         """Names of the dimension columns (sex, age, …)."""
-        known = {name for name, _ in (*KEYS, *MEASURES)}
-        return tuple(name for name in self.table.column_names if name not in known)
+        return tuple(name for name in self.table.column_names if name not in _KNOWN)
 
     def where(self, **equal: object) -> Estimates:
         """Rows in which each named column equals the value, or is one of them where a list, tuple or set is given.
@@ -178,7 +190,7 @@ class Estimates:
         >>> len(e.totals()), len(e.totals("sex")), len(e.totals("age")), len(e.totals("sex", "age"))
         (1, 2, 0, 0)
         """
-        fixed = sorted({name for name, _ in (*KEYS, *MEASURES)} & set(keep))
+        fixed = sorted(_KNOWN & set(keep))
         if fixed:
             raise KeyError(f"{', '.join(fixed)} is no dimension of the estimates; use where() to choose rows by it")
         table = self.table if set(keep) <= set(self.dimensions) else self.table.slice(0, 0)

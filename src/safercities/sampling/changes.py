@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safercities.model.errors import UsageError, problem
-from safercities.sampling.contrasts import MOST, Contrast, _contrast, _labels, _limits
+from safercities.sampling.contrasts import MOST, Contrast, _labels, _limits, compare
 from safercities.sampling.design import Design
 from safercities.sampling.estimators import estimate, influences
 from safercities.sampling.statistics import Statistic
@@ -89,19 +89,16 @@ def changes(after: Side, before: Side, by: Sequence[str], level: float) -> list[
     if after.design.sample.replicates is None and before.design.sample.replicates is None:
         covariance = np.einsum("gp,gp->g", first.deviations, second.deviations)
         twice = (first.psus & second.psus).sum(axis=1) - (first.strata & second.strata).sum(axis=1)
-    return [
-        _contrast(
-            after.statistic.name,
-            {**after.codes, **dict(zip(by, label, strict=True))},
-            {**before.codes, **dict(zip(by, label, strict=True))},
-            (float(first.value[at]), float(second.value[at])),
-            np.array([[first.variance[at], covariance[at]], [covariance[at], second.variance[at]]]),
-            float(first.df[at] + second.df[at] - twice[at]),
-            level,
-            None if first.limits is None or second.limits is None else np.stack([first.limits[at], second.limits[at]]),
-        )
-        for at, label in enumerate(labels)
-    ]
+    codes = [dict(zip(by, label, strict=True)) for label in labels]
+    return compare(
+        after.statistic.name,
+        [({**after.codes, **one}, {**before.codes, **one}) for one in codes],
+        (first.value, second.value),
+        (first.variance, second.variance, covariance),
+        first.df + second.df - twice,
+        level,
+        None if first.limits is None or second.limits is None else (first.limits, second.limits),
+    )
 
 
 class _Sample:

@@ -106,20 +106,18 @@ def contrasts(
     covariance = _covariance(design, statistic, cells, result.value, chosen)
     df = _df(design, statistic, cells, chosen)
     limits = _limits(design, statistic, cells, result, level) if statistic.kind == "proportion" else None
-    place = {int(number): position for position, number in enumerate(chosen)}
-    return [
-        _contrast(
-            statistic.name,
-            dict(zip(cells.names, labels[one], strict=True)),
-            dict(zip(cells.names, labels[other], strict=True)),
-            (float(result.value[one]), float(result.value[other])),
-            covariance[np.ix_([place[one], place[other]], [place[one], place[other]])],
-            float(df[place[one], place[other]]),
-            level,
-            None if limits is None else limits[[one, other]],
-        )
-        for one, other in pairs
-    ]
+    codes = {number: dict(zip(cells.names, labels[number], strict=True)) for number in chosen.tolist()}
+    one, other = (np.array(side, dtype=np.int64) for side in zip(*pairs, strict=True))
+    a, b = np.searchsorted(chosen, one), np.searchsorted(chosen, other)
+    return compare(
+        statistic.name,
+        [(codes[i], codes[j]) for i, j in pairs],
+        (result.value[one], result.value[other]),
+        (covariance[a, a], covariance[b, b], covariance[a, b]),
+        df[a, b],
+        level,
+        None if limits is None else (limits[one], limits[other]),
+    )
 
 
 def _limits(design: Design, statistic: Statistic, cells: Cells, result: Result, level: float) -> Floats:
@@ -188,65 +186,68 @@ def _either(there: NDArray[np.bool_]) -> Floats:
     return np.asarray(alone[:, None] + alone[None, :] - both)
 
 
-def _contrast(
+def compare(
     outcome: str,
-    one: Mapping[str, str],
-    other: Mapping[str, str],
-    values: tuple[float, float],
-    covariance: Floats,
-    df: float,
+    codes: Sequence[tuple[Mapping[str, str], Mapping[str, str]]],
+    values: tuple[Floats, Floats],
+    covariances: tuple[Floats, Floats, Floats],
+    df: Floats,
     level: float,
-    limits: Floats | None,
-) -> Contrast:
-    first, second = values
-    t = float(special.stdtrit(df, (1 + level) / 2)) if df > 0 else float("nan")
-    variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
-    # no spread in one of the samples is no proof that there is none: nothing is said, rather than too little
-    spread = min(covariance[0, 0] - (NO_SPREAD * first) ** 2, covariance[1, 1] - (NO_SPREAD * second) ** 2)
-    se = float(np.sqrt(variance)) if variance > 0 and spread > 0 else float("nan")
-    difference = first - second
-    lower, upper = difference - t * se, difference + t * se
-    if limits is not None:
-        lower, upper = _from_limits(values, limits, covariance)
-    # the standard error that the limit which faces 0 stands for: interval and p-value then say the same
-    facing = (difference - lower if difference > 0 else upper - difference) / t
-    p = float(2 * special.stdtr(df, -abs(difference) / facing)) if df > 0 and facing > 0 else float("nan")
-    ratio = first / second if second != 0 else float("nan")
-    log_se = _log_se(first, second, covariance) if spread > 0 else float("nan")
-    half = float(np.exp(t * log_se))
-    return Contrast(
-        outcome=outcome,
-        one=one,
-        other=other,
-        value=first,
-        other_value=second,
-        difference=difference,
-        difference_se=se,
-        difference_lower=lower,
-        difference_upper=upper,
-        ratio=ratio,
-        ratio_se=abs(ratio) * log_se,
-        ratio_lower=ratio / half,
-        ratio_upper=ratio * half,
-        covariance=float(covariance[0, 1]),
-        df=df,
-        p_value=p,
-        level=level,
-    )
+    limits: tuple[Floats, Floats] | None,
+) -> list[Contrast]:
+    """Pairs of groups, all at once; arrays of shape (pairs,).
+
+    Parameters
+    ----------
+    codes, values
+        Of the first and the second group of each pair.
+    covariances
+        Variance of the first and of the second value, and the covariance of both.
+    limits
+        Wilson's limits of both where they are proportions; each of shape (pairs, 2).
+    """
+    (first, second), (own, others, shared) = values, covariances
+    with np.errstate(all="ignore"):
+        t = np.where(df > 0, special.stdtrit(df, (1 + level) / 2), np.nan)
+        variance = own + others - 2 * shared
+        # no spread in one of the samples is no proof that there is none: nothing is said, rather than too little
+        spread = np.minimum(own - (NO_SPREAD * first) ** 2, others - (NO_SPREAD * second) ** 2) > 0
+        se = np.sqrt(np.where((variance > 0) & spread, variance, np.nan))
+        difference = first - second
+        lower, upper = difference - t * se, difference + t * se
+        if limits is not None:  # from Wilson's limits of both and the correlation of their estimates
+            both = np.sqrt(np.maximum(own, 0) * np.maximum(others, 0))
+            correlation = np.where(both > 0, shared / both, np.nan)
+            lower, upper = intervals.difference_interval(first, limits[0].T, second, limits[1].T, correlation)
+        # the standard error that the limit which faces 0 stands for: interval and p-value then say the same
+        facing = np.where(difference > 0, difference - lower, upper - difference) / t
+        p = np.where((df > 0) & (facing > 0), 2 * special.stdtr(df, -np.abs(difference) / facing), np.nan)
+        ratio = np.where(second != 0, first / second, np.nan)
+        log_se = np.where(spread, _log_se(first, second, own, others, shared), np.nan)
+        half = np.exp(t * log_se)
+        columns = {
+            "value": first,
+            "other_value": second,
+            "difference": difference,
+            "difference_se": se,
+            "difference_lower": lower,
+            "difference_upper": upper,
+            "ratio": ratio,
+            "ratio_se": np.abs(ratio) * log_se,
+            "ratio_lower": ratio / half,
+            "ratio_upper": ratio * half,
+            "covariance": shared,
+            "df": df,
+            "p_value": p,
+        }
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [
+        Contrast(outcome=outcome, one=one, other=other, level=level, **dict(zip(columns, row, strict=True)))
+        for (one, other), row in zip(codes, rows, strict=True)
+    ]
 
 
-def _from_limits(values: tuple[float, float], limits: Floats, covariance: Floats) -> tuple[float, float]:
-    """Limits of a difference of proportions from Wilson's limits of both (rows of `limits`) and their correlation."""
-    first, second = values
-    spread = float(np.sqrt(max(covariance[0, 0], 0) * max(covariance[1, 1], 0)))
-    correlation = covariance[0, 1] / spread if spread > 0 else float("nan")
-    lower, upper = intervals.difference_interval(first, limits[0], second, limits[1], correlation)
-    return float(lower.reshape(())), float(upper.reshape(()))
-
-
-def _log_se(first: float, second: float, covariance: Floats) -> float:
+def _log_se(first: Floats, second: Floats, own: Floats, others: Floats, shared: Floats) -> Floats:
     """Standard error of the logarithm of the ratio of two positive estimates (delta method)."""
-    if not (first > 0 and second > 0):
-        return float("nan")
-    relative = covariance[0, 0] / first**2 + covariance[1, 1] / second**2 - 2 * covariance[0, 1] / (first * second)
-    return float(np.sqrt(relative)) if relative > 0 else float("nan")
+    relative = own / first**2 + others / second**2 - 2 * shared / (first * second)
+    return np.sqrt(np.where((first > 0) & (second > 0) & (relative > 0), relative, np.nan))

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from hub import made_observatory
 from hub.jobs.previewed import copied, write
 from hub.jobs.previewed import previewed as previewed
 from hub.jobs.previewed import ready as ready
+from hub.operate.made_hub import environment
 from safercities.release.chain import verify_chain
 
 PATIENCE = 120.0
@@ -55,9 +57,7 @@ class Hub:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.home = folder / "mini", folder / "home"
-        ours = ("SAFERCITIES_", "DJANGO_")
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        self.env |= {"SAFERCITIES_HUB_HOME": str(self.home), "SAFERCITIES_LOG_LEVEL": "WARNING"}
+        self.env = environment(folder, SAFERCITIES_HUB_HOME=str(self.home), SAFERCITIES_LOG_LEVEL="WARNING")
         self.workers: list[subprocess.Popen[bytes]] = []
 
     @classmethod
@@ -86,9 +86,14 @@ class Hub:
 
     def jobs(self) -> list[dict[str, Any]]:
         """All jobs, the oldest first."""
-        with closing(sqlite3.connect(f"file:{self.home / 'hub.sqlite3'}?mode=ro", uri=True, timeout=20)) as database:
-            database.row_factory = sqlite3.Row
-            return [dict(row) for row in database.execute("SELECT * FROM hub_job ORDER BY created")]
+        return [dict(row) for row in self.reading.execute("SELECT * FROM hub_job ORDER BY created")]
+
+    @cached_property
+    def reading(self) -> sqlite3.Connection:
+        """One for all looks: they are many, so that what is to be killed is caught at its step."""
+        made = sqlite3.connect(f"file:{self.home / 'hub.sqlite3'}?mode=ro", uri=True, timeout=20)
+        made.row_factory = sqlite3.Row
+        return made
 
     def last(self) -> dict[str, Any]:
         """The newest job."""
@@ -169,6 +174,8 @@ def take(tmp_path: Path) -> Iterator[Callable[[Hub], Hub]]:
         if worker.poll() is None:
             worker.kill()
         worker.wait()
+    for hub in made:
+        hub.reading.close()
 
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks at processes as Linux shows them")

@@ -239,7 +239,7 @@ def test_a_hub_killed_while_it_measures_leaves_nothing_half_and_measures_the_sam
                 place.say('queue.start(row, "measure", User.objects.get(email="ana@example.org"))')
             until(lambda: place.job()[0] == "running" and str(place.job()[1]).startswith("measure"))
             if moment == "write":
-                until(lambda: list(place.city.glob(".build.*")) or place.job()[0] == "done")
+                until(lambda: list(place.city.glob(".build.tmp-*")) or place.job()[0] == "done")
             kill(family(hub.process.pid))
             started.clear()
         assert moment == "write" or (place.job()[0], build.exists()) == ("running", False)

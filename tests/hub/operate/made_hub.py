@@ -6,7 +6,9 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import mini
@@ -35,11 +37,23 @@ def published_city(folder: Path) -> Path:
     return folder / "city"
 
 
+@cache
+def without() -> str:
+    """A folder for PYTHONPATH, with which a process finds no pandas, as where only the hub's packages are.
+
+    PyArrow loads it wherever it is there, which takes every process of the tests half a second.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="without-", dir=os.environ["SAFERCITIES_HUB_HOME"]))
+    (folder / "pandas.py").write_text('raise ImportError("none of the hub\'s packages")\n', encoding="ascii")
+    return str(folder)
+
+
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    """That of a shell in which nothing of a hub is set."""
+    """That of a shell in which nothing of a hub is set, where the hub's packages are, and those of its tests are not."""
     names = {PREFIX + option.name for option in OPTIONS} | {"DJANGO_SETTINGS_MODULE", "BROWSER", FOLDER_VARIABLE}
     found = {name: value for name, value in os.environ.items() if name not in names}
-    return found | {"HOME": str(folder), "BROWSER": "true"} | more
+    found |= {"HOME": str(folder), "BROWSER": "true"} | more
+    return found | {"PYTHONPATH": os.pathsep.join(filter(None, [without(), found.get("PYTHONPATH")]))}
 
 
 def command(*words: object) -> list[str]:

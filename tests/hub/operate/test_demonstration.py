@@ -22,6 +22,13 @@ SHOW = (
     "from pathlib import Path; from safercities.hub.operate.demonstration import show;"
     "show(Path('city'), Path('keys'), Path('r'))"
 )
+#: The new home is filled at once: that one is made from nothing is seen where nobody sits at a terminal.
+READY = """
+import shutil, sys
+from safercities.hub.operate import demonstration
+new = demonstration.fresh_home
+demonstration.fresh_home = lambda city: shutil.copytree(sys.argv[1], new(city), dirs_exist_ok=True)
+"""
 
 
 def test_the_home_of_an_earlier_demonstration_is_cleared_and_nothing_else(tmp_path: Path) -> None:
@@ -92,11 +99,11 @@ def test_without_a_terminal_it_answers_says_so_and_ends(published: Path, ready: 
 
 @pytest.mark.parametrize("browser", ["true", "there-is-no-such-browser"])
 def test_at_a_terminal_it_stays_unless_the_browser_is_switched_off(
-    published: Path, tmp_path: Path, browser: str
+    published: Path, ready: Path, tmp_path: Path, browser: str
 ) -> None:
     shutil.copytree(published, tmp_path, dirs_exist_ok=True)
     ours, theirs = pty.openpty()
-    run = [sys.executable, "-c", SHOW]
+    run = [sys.executable, "-c", READY + SHOW, str(ready)]
     ends = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
     process = subprocess.Popen(run, cwd=tmp_path, env=environment(tmp_path, BROWSER=browser), **ends)
     os.close(theirs)

@@ -36,9 +36,10 @@ def test_models_queue_rights_and_publishing_hold_there_too(postgres: Cluster) ->
 
 
 def test_a_backup_of_a_running_hub_comes_back_in_another_database(
-    postgres: Cluster, published: Path, tmp_path: Path
+    postgres: Cluster, published: Path, ready: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(published, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(ready, tmp_path / "home", ignore=shutil.ignore_patterns("hub.sqlite3*"))
     first, second = postgres.create(), postgres.create()
     with served(tmp_path, "city", "--home", "home", SAFERCITIES_DATABASE_URL=first) as hub:
         page = hub.get("/o/mini/")

@@ -155,8 +155,9 @@ def test_a_backup_without_keys_holds_none_and_leaves_out_links(published: Path, 
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(
-    tmp_path: Path, words: list[str], more: dict[str, str], code: int, sentence: str
+    ready: Path, tmp_path: Path, words: list[str], more: dict[str, str], code: int, sentence: str
 ) -> None:
+    shutil.copytree(ready, tmp_path / "home")
     (tmp_path / "file").touch()
     done = typed(tmp_path, "serve", "--home", "home", "--port", 0, "--no-browser", *words, **more)
     assert done.returncode == code, done.stderr

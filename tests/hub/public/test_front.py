@@ -48,7 +48,7 @@ def never(django: Application) -> Application:
     return Front(asked)
 
 
-MORE = (
+MORE: tuple[dict[str, str], ...] = (
     {},
     {"HTTP_ACCEPT_ENCODING": "gzip, br"},
     {"HTTP_ACCEPT_LANGUAGE": "ar"},

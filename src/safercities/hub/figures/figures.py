@@ -75,6 +75,16 @@ class Figures(Reader):
             self._memo[key] = make()
         return self._memo[key]  # type: ignore[no-any-return]
 
+    def lately(self, key: Hashable, make: Callable[[], Kept], size: Callable[[Kept], int]) -> Kept:
+        """What pages worked out of these figures lately; of what depends on what was asked the oldest is forgotten.
+
+        Parameters
+        ----------
+        size
+            How many bytes it takes.
+        """
+        return self._cache.get(("lately", key), make, size)
+
     # -- what there is -------------------------------------------------------------------------------------------------
 
     @property

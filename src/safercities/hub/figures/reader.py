@@ -63,6 +63,7 @@ class Reader:
     def __init__(self, folder: Path, *, memory: str = MEMORY, threads: int = 1) -> None:
         self.about = _about(folder)
         self.dimensions = tuple(self.about.dimensions)
+        self.columns = store.columns(self.dimensions)
         self._connection = _connected(folder / store.FILE, memory, threads)
         self._own = threading.local()
         self.tree = Tree(self.about.places)
@@ -75,11 +76,6 @@ class Reader:
         listed = f"SELECT * FROM {store.COMBINATIONS}"
         self._combinations = Combinations.of(self._run(listed), self._texts)
         self._of_indicator = [self._combinations.of_indicator(at) for at in range(len(self.about.texts["indicator"]))]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns of the answers."""
-        return store.columns(self.dimensions)
 
     def schema(self, columns: Sequence[str]) -> pa.Schema:
         """Names and types of these columns of the answers."""
@@ -173,13 +169,17 @@ class Reader:
         return _in_order(found, keys)
 
     def _page(self, names: Sequence[str], wanted: Wanted, where: str, limit: int, after: int | None) -> pa.Table:
-        """The next rows by number: from one table after the other, until there are enough."""
+        """The next rows by number: from one table after the other, until there are enough.
+
+        Tables are in the order of the numbers, and DuckDB reads them in it where nothing else is asked for
+        (`preserve_insertion_order`, on unless somebody turns it off): to sort them anew would cost twice as much.
+        """
         select = self._select(names)
         found: list[pa.Table] = []
         for part in self._of(wanted, store.WIDE):
             left = limit - sum(map(len, found))
             if left and (after is None or part["row_last"] > after):
-                text = f"{select} FROM {part['name']} WHERE {where} ORDER BY {store.ROW} LIMIT {left}"
+                text = f"{select} FROM {part['name']} WHERE {where} LIMIT {left}"
                 found.append(self._cached(text))
         return pa.concat_tables(found or [self._cached(f"{select} FROM {store.NOTHING}")])
 

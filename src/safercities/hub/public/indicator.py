@@ -46,7 +46,6 @@ def page(request: HttpRequest, *, observatory: Observatory, figures: Figures, co
 
 def _header(asked: Asked, words: Words) -> dict[str, Any]:
     info = asked.info
-    newest = indicator_about.definitions(info, words)[0]
     form = indicator_form.fields(asked, words)
     return {
         "words": words,
@@ -54,7 +53,7 @@ def _header(asked: Asked, words: Words) -> dict[str, Any]:
         "asked": asked,
         "label": words.indicator(info),
         "label_language": words.indicator_language(info),
-        "definition": newest,
+        "definition": lambda: indicator_about.definitions(info, words)[0],
         "unit": words.unit(asked.state.unit),
         "headlines": indicator_about.headlines(asked.figures, info, asked.state.place, words),
         "refused": refusals(asked),
@@ -126,17 +125,18 @@ def _pages(asked: Asked, pages: int, page: int) -> dict[str, str]:
 
 
 def _below(observatory: Observatory, asked: Asked, words: Words) -> dict[str, Any]:
+    """What stands below. What is a function is called by the template where that part is not kept."""
     info, figures = asked.info, asked.figures
     address = link("indicator_embed", observatory, code=info.code) + _query(asked, words)
     return {
-        "sources": indicator_about.sources(info, figures, words),
-        "methods": [words.method(one) for one in info.methods],
+        "sources": lambda: indicator_about.sources(info, figures, words),
+        "methods": lambda: [words.method(one) for one in info.methods],
         "method": words.method(asked.state.method),
-        "definitions": indicator_about.definitions(info, words),
+        "definitions": lambda: indicator_about.definitions(info, words),
         "known": known(asked, words),
-        "protection": indicator_about.protection(figures, words),
-        "links": indicator_about.links(info),
-        "related": [
+        "protection": lambda: indicator_about.protection(figures, words),
+        "links": lambda: indicator_about.links(info),
+        "related": lambda: [
             (one, link("indicator", observatory, code=one.code))
             for one in indicator_about.related(figures, info, words)
         ],

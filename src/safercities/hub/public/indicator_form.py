@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from safercities.hub.figures import Figures
 from safercities.hub.public.indicator_state import ALL, NOTHING, Asked
 from safercities.hub.public.markup import options
 from safercities.hub.public.words import Words
@@ -26,20 +27,26 @@ class Option:
     chosen: bool
 
 
+#: Heading, empty for the first, and the choices under it as they stand in the page.
+Groups = tuple[tuple[str, SafeString], ...]
+
+
 @dataclass(frozen=True)
 class Field:
-    """A select; groups are (heading, options), the first without heading."""
+    """A select.
+
+    Parameters
+    ----------
+    count
+        How many choices it has.
+    """
 
     name: str
     id: str
     label: str
-    groups: tuple[tuple[str, tuple[Option, ...]], ...]
+    groups: Groups
+    count: int
     help: str = ""
-
-    @property
-    def written(self) -> list[tuple[str, SafeString]]:
-        """The groups with their choices as they stand in the page."""
-        return [(heading, options(found)) for heading, found in self.groups]
 
 
 def fields(asked: Asked, words: Words) -> list[Field]:
@@ -54,7 +61,7 @@ def fields(asked: Asked, words: Words) -> list[Field]:
     )
     breakdowns = [_breakdown(asked, name, codes, words) for name, codes in asked.breakdowns.items()]
     several = [_places(asked, words), plain[0], plain[1], *breakdowns, *plain[2:]]
-    return [one for one in several if sum(len(found) for _, found in one.groups) > 1]
+    return [one for one in several if one.count > 1]
 
 
 def hidden(asked: Asked, shown: Sequence[Field]) -> list[tuple[str, str]]:
@@ -63,7 +70,7 @@ def hidden(asked: Asked, shown: Sequence[Field]) -> list[tuple[str, str]]:
 
 
 def _field(name: str, label: str, found: Sequence[Option]) -> Field:
-    return Field(name, f"choose-{name}", label, (("", tuple(found)),))
+    return Field(name, f"choose-{name}", label, (("", options(found)),), len(found))
 
 
 def _option(value: str | None, label: str, chosen: str | None) -> Option:
@@ -104,27 +111,38 @@ def _breakdown(asked: Asked, name: str, codes: Sequence[str], words: Words) -> F
         Option(name, gettext("All groups"), name in by and by[name] is None),
         *(Option(f"{name}:{code}", words.code(name, code), by.get(name) == code) for code in codes if code != TOTAL),
     ]
-    return Field("by", f"choose-by-{name}", words.dimension(name), (("", tuple(found)),))
+    return Field("by", f"choose-by-{name}", words.dimension(name), (("", options(found)),), len(found))
 
 
 def _places(asked: Asked, words: Words) -> Field:
     """Places by level; of very many, only those above the chosen one, beside it and in it."""
-    figures, state = asked.figures, asked.state
+    figures, place = asked.figures, asked.state.place
     cut = len(asked.options["place"]) > MOST_PLACES
-    listed = _near(asked) if cut else asked.options["place"]
-    there = [figures.places[id] for id in listed if id is not None]
+    listed = tuple(_near(asked) if cut else (id for id in asked.options["place"] if id is not None))
+    groups, count = figures.lately(  # places that lie together are offered together, whichever of them is chosen
+        ("choose a place", words.language, listed),
+        lambda: _grouped(figures, listed, words),
+        lambda found: sum(len(written) for _, written in found[0]) + sum(map(len, listed)),
+    )
+    plain, chosen = options([Option(place, "", False)]), options([Option(place, "", True)])
+    marks = [mark.partition(">")[0] + ">" for mark in (plain, chosen)]
+    marked = tuple((heading, SafeString(written.replace(marks[0], marks[1], 1))) for heading, written in groups)
+    help = gettext("Choose a larger place to see the places in it.") if cut else ""
+    return Field("place", "choose-place", gettext("Place"), marked, count, help)
+
+
+def _grouped(figures: Figures, listed: Sequence[str], words: Words) -> tuple[Groups, int]:
+    """Choices of places by level, none of them chosen; and how many they are."""
     levels: dict[str, list[Option]] = {}
-    for one in sorted(there, key=lambda one: len(figures.tree.line(one.id))):
+    for one in sorted((figures.places[id] for id in listed), key=lambda one: len(figures.tree.line(one.id))):
         if not one.unplaced:
-            levels.setdefault(one.level, []).append(_option(one.id, one.name, state.place))
-    groups = []
+            levels.setdefault(one.level, []).append(Option(one.id, one.name, chosen=False))
+    groups: list[tuple[str, SafeString]] = []
     for level, found in levels.items():
         found.sort(key=lambda one: (one.label.casefold(), one.value))
-        groups.append((words.level(level, several=True), tuple(found)))
-    if len(groups) and len(groups[0][1]) == 1:
-        groups[0] = ("", groups[0][1])
-    help = gettext("Choose a larger place to see the places in it.") if cut else ""
-    return Field("place", "choose-place", gettext("Place"), tuple(groups), help)
+        heading = "" if not groups and len(found) == 1 else words.level(level, several=True)
+        groups.append((heading, options(found)))
+    return tuple(groups), sum(map(len, levels.values()))
 
 
 def _near(asked: Asked) -> list[str]:

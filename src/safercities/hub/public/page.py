@@ -56,6 +56,7 @@ def _page(view: View, *, needed: bool) -> View:
     @wraps(shown)
     def begun(request: HttpRequest, *, slug: str, **kwargs: Any) -> HttpResponseBase:
         state = published.state(slug)  # before all else, also before what the database says of the observatory
+        request.figures_state = state  # type: ignore[attr-defined]  # parts of pages are kept as long as it is the same
         return shown(request, slug=slug, state=state, **kwargs)
 
     return begun

@@ -149,11 +149,11 @@ def _first_rows(path: Path, suffix: str, spec: FileSpec, target: Path) -> str | 
     """Name of a file in `target` with the first rows; None where the whole file is small enough."""
     if suffix in _PARQUET:
         return _parquet(path, target)
+    if suffix in _WORKBOOK:
+        return _workbook(path, spec, target)
     values = _values(path, suffix)
     if values <= VALUES:
         return None
-    if suffix in _WORKBOOK:
-        return _workbook(path, spec, target)
     if values > MOST:
         raise TooLargeError
     return None
@@ -161,9 +161,6 @@ def _first_rows(path: Path, suffix: str, spec: FileSpec, target: Path) -> str | 
 
 def _values(path: Path, suffix: str) -> int:
     """How many values a file holds, by what it says of itself; 0 where its size bounds them."""
-    if suffix in _WORKBOOK:
-        with zipfile.ZipFile(path) as archive:
-            return sum(one.file_size for one in archive.infolist() if one.filename.endswith(".xml")) // _CELL
     if suffix in _STATISTICS:
         import pyreadstat
 
@@ -194,46 +191,60 @@ def _parquet(path: Path, target: Path) -> str | None:
     return "beginning.parquet"
 
 
-def _workbook(path: Path, spec: FileSpec, target: Path) -> str:
+def _workbook(path: Path, spec: FileSpec, target: Path) -> str | None:
     """The first rows of the sheet that is meant, in a workbook of its own: stored values, and no merged cells."""
     import openpyxl
     from openpyxl.cell import WriteOnlyCell
 
+    with zipfile.ZipFile(path) as archive:
+        small = sum(one.file_size for one in archive.infolist() if one.filename.endswith(".xml")) <= VALUES * _CELL
+    rows, whole = _workbook_rows(path, spec, small=small)
+    if small and whole:
+        return None
     made = openpyxl.Workbook(write_only=True)
     written = made.create_sheet()
-    for row in _workbook_rows(path, spec):
+    last = 0
+    for number, row in rows:
         cells = [WriteOnlyCell(written, without_controls(v) if isinstance(v, str) else v) for v in row]
         for cell in cells:
             cell.data_type = "s" if cell.data_type == "f" else cell.data_type  # text that looks like a formula
+        for _ in range(last + 1, number):
+            written.append([])
         written.append(cells)
+        last = number
     made.save(target / "beginning.xlsx")
     return "beginning.xlsx"
 
 
-def _workbook_rows(path: Path, spec: FileSpec) -> list[list[Any]]:
-    """Rows up to `FIRST` below the header, as many as may be read.
+def _workbook_rows(path: Path, spec: FileSpec, *, small: bool) -> tuple[list[tuple[int, list[Any]]], bool]:
+    """Rows with their numbers: all of a small one, else the first of them, as many as may be read; and if they are all.
 
     Raises
     ------
     TooLargeError
         If there is not one below the header, or what is read before all rows is too much already.
+    SafercitiesError
+        If it is broken, or has no such sheet.
     """
-    from safercities.collect.workbook import chosen
+    from safercities.collect.workbook import BROKEN, broken_workbook, chosen
     from safercities.collect.workbook_cells import TooWideError, open_book
 
-    rows: list[list[Any]] = []
-    taken, whole = 0, False
+    rows: list[tuple[int, list[Any]]] = []
+    taken, whole, last = 0, False, spec.header + FIRST
     try:
         with open_book(path, LARGE, PART) as book:
             for number, row in book.rows(chosen(book.sheets, spec), 2 * VALUES):
-                if number > min(spec.header + FIRST, VALUES) or taken > VALUES:
+                if taken > VALUES or (number > last and not small):
                     break
-                rows += [[] for _ in range(number - len(rows) - 1)] + [row]
+                rows.append((number, row))
                 taken += 1 + len(row)
             else:
                 whole = True
     except (TooWideError, UnpacksToMuchError):
         pass
-    if len(rows) <= spec.header and not whole:
+    except BROKEN as error:  # said here: who reads all of it may take long until there
+        raise broken_workbook(error, path, spec.file) from None
+    rows = rows if whole else [one for one in rows if one[0] <= last]
+    if not whole and (not rows or not spec.header < rows[-1][0] <= VALUES):
         raise TooLargeError
-    return rows
+    return rows, whole

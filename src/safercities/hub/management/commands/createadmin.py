@@ -20,6 +20,8 @@ _MIGRATE = "The database is not in the form of this version yet: run `python -m 
 class Command(BaseCommand):
     """Makes a hub administrator. No password is asked for here: it would end in the shell's history."""
 
+    #: None, as of the worker: the checks would load all pages, and take longer than all that is done here.
+    requires_system_checks = ()
     help = "Make a hub administrator, and print a link, good once, with which they set their password."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
