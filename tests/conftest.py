@@ -20,8 +20,8 @@ from tools import missing
 if TYPE_CHECKING:
     from safercities.engine.spark import Spark
 
-#: Compiled modules are kept, also where the shell asks Python not to: each process of the tests, and each of the hundreds
-#: that they start, would compile everything anew.
+# Compiled modules are kept, also where the shell asks Python not to: else each process of the tests, and each of the
+# hundreds that they start, would compile everything anew.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

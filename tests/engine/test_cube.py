@@ -157,3 +157,20 @@ def test_ctrl_c_inside_a_query_is_a_ctrl_c(monkeypatch):
         monkeypatch.setattr(engine, "_connection", Interrupted())
         with pytest.raises(KeyboardInterrupt):
             engine.run("SELECT 1")
+
+
+def test_engines_of_one_process_do_not_see_each_other(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"n": [1]}), tmp_path / "t.parquet")
+    with Duck() as one, Duck() as other:
+        one.register("t", pa.table({"n": [1]}))
+        one.keep("kept", 'SELECT "n" FROM "t"')
+        for name in ("t", "kept"):
+            with pytest.raises(duckdb.CatalogException):
+                other.run(f"SELECT * FROM {name}")
+        other.register("t", pa.table({"n": [2]}))
+        assert [engine.run('SELECT "n" FROM "t"').to_pydict() for engine in (one, other)] == [{"n": [1]}, {"n": [2]}]
+        for text in (f"SELECT * FROM read_parquet('{tmp_path / 't.parquet'}')", "SET enable_external_access = true"):
+            with pytest.raises((duckdb.Error, SafercitiesError)):
+                other.run(text)
+    with Duck() as third, pytest.raises(duckdb.CatalogException):  # what was kept goes with the engine that kept it
+        third.run("SELECT * FROM kept")

@@ -1,12 +1,10 @@
-"""Read formats that carry their own types: Parquet, GeoPackage, GeoJSON, Shapefile, FlatGeobuf, SPSS, Stata."""
+"""Read formats that carry their own types: Parquet, GeoPackage, GeoJSON, Shapefile, FlatGeobuf."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +17,6 @@ from safercities.collect.spec import FileSpec
 from safercities.model.errors import SafercitiesError, problem
 
 VECTOR = (".gpkg", ".geojson", ".json", ".shp", ".fgb")
-STATISTICS = (".sav", ".zsav", ".dta")
 
 #: How a file of each vector format begins. GDAL guesses a format from the content: a file that only has the ending
 #: of a harmless one (but is a VRT or a GDALG pipeline, which read other files) must not reach it.
@@ -48,14 +45,14 @@ def read_parquet(path: Path, spec: FileSpec) -> RawTable:
         # ParquetFile, not read_table: folder names must not become columns
         table = pq.ParquetFile(path, memory_map=False).read()
     except UnpacksToMuchError as error:
-        raise _expands(spec, error.size) from None
+        raise expands(spec, error.size) from None
     except (pa.ArrowException, OSError, ValueError, EOFError) as error:
-        raise _broken(spec, path, "Parquet", error) from None
+        raise broken(spec, path, "Parquet", error) from None
     geometry, crs = _geoparquet(table)
     if geometry is not None:
         column = table.column(geometry)
-        return _raw(table.drop_columns([geometry]), spec, geometry=column, crs=crs)
-    return _raw(table, spec)
+        return made(table.drop_columns([geometry]), spec, geometry=column, crs=crs)
+    return made(table, spec)
 
 
 def _geoparquet(table: pa.Table) -> tuple[str | None, str | None]:
@@ -92,13 +89,13 @@ def read_vector(path: Path, spec: FileSpec, suffix: str) -> RawTable:
             layer = _layer([str(name) for name in pyogrio.list_layers(path)[:, 0]], spec)
             meta, table = pyogrio.read_arrow(path, layer=layer, encoding=spec.encoding if suffix == ".shp" else None)
     except (DataSourceError, DataLayerError, pa.ArrowException, RuntimeError, ValueError) as error:
-        raise _broken(spec, path, suffix[1:], error) from None
+        raise broken(spec, path, suffix[1:], error) from None
     name = meta["geometry_name"] or "wkb_geometry"
     geometry = None
     if name in table.column_names:
         geometry = table.column(name)
         table = table.drop_columns([name])
-    return _raw(table, spec, geometry=geometry, crs=meta["crs"])
+    return made(table, spec, geometry=geometry, crs=meta["crs"])
 
 
 def _check_beginning(path: Path, spec: FileSpec, suffix: str) -> None:
@@ -119,47 +116,7 @@ def _layer(layers: list[str], spec: FileSpec) -> str:
     return layers[0]
 
 
-def read_statistics(path: Path, spec: FileSpec, suffix: str) -> RawTable:
-    """Read an SPSS or Stata file: codes as values, their labels beside them; user-missing values are empty.
-
-    Raises
-    ------
-    SafercitiesError
-        If it is broken.
-    """
-    import pyreadstat
-
-    read = pyreadstat.read_dta if suffix == ".dta" else pyreadstat.read_sav
-    try:
-        columns, meta = read(str(path), output_format="dict", encoding=spec.encoding)
-    except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, ValueError, OSError) as error:
-        raise _broken(spec, path, "Stata" if suffix == ".dta" else "SPSS", error) from None
-    arrays = {name: _array(list(values)) for name, values in columns.items()}
-    labels = {name: _labels(pairs) for name, pairs in meta.variable_value_labels.items()}
-    return _raw(pa.table(arrays), spec, labels=labels)
-
-
-def _array(values: list[Any]) -> pa.Array:
-    kinds = {type(value) for value in values if value is not None}
-    if kinds and kinds <= {datetime, date}:
-        values = [v if v is None or isinstance(v, datetime) else datetime(v.year, v.month, v.day) for v in values]
-        return pa.array(values, pa.timestamp("us"))
-    if kinds and kinds <= {int, float}:
-        return pa.array(values, pa.float64() if float in kinds else pa.int64(), from_pandas=True)
-    if len(kinds) <= 1:
-        return pa.array([None if value == "" else value for value in values])
-    return pa.array([None if value is None or value == "" else str(value) for value in values], pa.string())
-
-
-def _labels(pairs: Mapping[Any, str]) -> dict[str, str]:
-    """Value → label, the value as `columns.as_text` writes it."""
-    return {
-        str(int(value)) if isinstance(value, float) and value.is_integer() else str(value): str(label)
-        for value, label in pairs.items()
-    }
-
-
-def _raw(
+def made(
     table: pa.Table,
     spec: FileSpec,
     *,
@@ -173,10 +130,10 @@ def _raw(
     return RawTable(spec.file, table, rows, geometry, crs, labels or {}, problems=notes)
 
 
-def _expands(spec: FileSpec, size: int) -> SafercitiesError:
+def expands(spec: FileSpec, size: int) -> SafercitiesError:
     return SafercitiesError(problem("file-expands", file=spec.file, size=f"{size / 2**20:,.0f} MB"))
 
 
-def _broken(spec: FileSpec, path: Path, kind: str, error: Exception) -> SafercitiesError:
+def broken(spec: FileSpec, path: Path, kind: str, error: Exception) -> SafercitiesError:
     message = (str(error).splitlines() or [type(error).__name__])[0].replace(str(path), spec.file)
     return SafercitiesError(problem("file-broken", file=spec.file, format=kind, message=message.rstrip(".")[:200]))

@@ -17,7 +17,7 @@ from safercities.collect.parquet_pages import MAX_PAGES, Column, Page, footer, p
 MAX_FOOTER = 2**24
 #: Bytes for each value besides those of texts and of binaries, with which it is counted, and for the number of a row.
 _WIDTH, _TEXT, _BINARY, _LEVEL, _ROW = 8, 16, 32, 8, 8
-_INDICES, _PIECE = 2**20, 2**26
+_INDICES, _PIECE, _BUFFER = 2**20, 2**26, 2**20
 #: Numbers that the format has for types and encodings.
 _BYTES, _FIXED, _DELTA_TEXT, _DICTIONARIES = 6, 7, 7, (2, 8)
 
@@ -187,7 +187,8 @@ def batches(path: Path, leaves: list[Leaf], column: str | None = None, rows: int
     texts = [leaf for leaf in leaves if leaf.text]
     coded = {leaf.path for leaf in texts if leaf.coded and _is_text(schema, leaf.path)}
     bound = max([leaf.longest for leaf in texts if leaf.path not in coded], default=1)
-    with pq.ParquetFile(path, memory_map=False, read_dictionary=sorted(coded)) as source:
+    how: Any = {"memory_map": False, "buffer_size": _BUFFER}  # page by page, not all of a column at once
+    with pq.ParquetFile(path, read_dictionary=sorted(coded), **how) as source:
         size = max(1, min(rows, _PIECE // bound))
         yield from source.iter_batches(batch_size=size, columns=None if column is None else [column])
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from safercities.collect.archive import Opened, opened
-from safercities.collect.formats import STATISTICS, VECTOR, read_parquet, read_statistics, read_vector
+from safercities.collect.formats import VECTOR, read_parquet, read_vector
 from safercities.collect.records import RawTable
 from safercities.collect.spec import FileSpec
+from safercities.collect.survey_files import STATISTICS, read_statistics
 from safercities.collect.text import read_text
 from safercities.collect.workbook import read_workbook
 from safercities.model.errors import SafercitiesError, problem

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, TypeAlias
@@ -36,12 +39,58 @@ class Engine(Protocol):
 class Duck:
     """An embedded DuckDB: no extensions, no network, no file but those registered when it is made.
 
+    Those that read tables only share one, each with names of its own.
+
     Parameters
     ----------
     paths
         Parquet files that may be read.
     memory
-        Most memory that the engine takes; beyond it, it spills to a private temporary folder.
+        Most memory that the engine takes (all that share it together); beyond it, it spills to a private temporary
+        folder.
+    threads
+        Default: all processors.
+
+    Examples
+    --------
+    >>> with Duck() as engine:
+    ...     engine.register("t", pa.table({"n": [1, 2]}))
+    ...     engine.run('SELECT MAX("n") AS "n" FROM "t"').column("n").to_pylist()
+    [2]
+    """
+
+    def __init__(self, paths: Sequence[Path] = (), *, memory: str = MEMORY, threads: int | None = None) -> None:
+        self._kinds: dict[str, str] = {}
+        self._closing = ExitStack()
+        if paths or memory != MEMORY or threads:
+            spill = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="safercities-"))
+            connection = _opened(spill, paths, memory, threads)
+        else:
+            connection = _of_tables()
+        self._connection = self._closing.enter_context(closing(connection))
+
+    def register(self, name: str, source: Source) -> None:
+        """Let SQL texts read the source under this name."""
+
+    def keep(self, name: str, text: str) -> None:
+        """Work a SQL text out once, and let texts read its result under this name."""
+
+    def run(self, text: str) -> pa.Table:
+        """Result of a SQL text."""
+
+
+class Duck:
+    """An embedded DuckDB: no extensions, no network, no file but those registered when it is made.
+
+    Those that read tables only share one, each with names of its own.
+
+    Parameters
+    ----------
+    paths
+        Parquet files that may be read.
+    memory
+        Most memory that the engine takes (all that share it together); beyond it, it spills to a private temporary
+        folder.
     threads
         Default: all processors.
 
@@ -112,8 +161,44 @@ class Duck:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._connection.close()
-        self._spill.cleanup()
+        self._closing.close()
+
+
+def _opened(spill: str, paths: Sequence[Path], memory: str, threads: int | None) -> duckdb.DuckDBPyConnection:
+    """A new DuckDB that spills to this folder."""
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": memory,
+            "threads": threads or os.cpu_count() or 1,
+            "temp_directory": spill,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+        },
+    )
+    connection.execute("SET enable_progress_bar = false")
+    allowed = ", ".join("'" + str(Path(path).resolve()).replace("'", "''") + "'" for path in paths)
+    connection.execute(f"SET allowed_paths = [{allowed}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+#: The DuckDB of this process that reads no file, by the number of the process: opening one takes longer than most of
+#: what is asked of it.
+_shared: dict[int, duckdb.DuckDBPyConnection] = {}
+_opening = threading.Lock()
+
+
+def _of_tables() -> duckdb.DuckDBPyConnection:
+    """A connection of its own to it: what is registered or kept through one connection, no other sees."""
+    with _opening:
+        if os.getpid() not in _shared:
+            spill = tempfile.mkdtemp(prefix="safercities-")
+            atexit.register(shutil.rmtree, spill, ignore_errors=True)
+            _shared[os.getpid()] = _opened(spill, (), MEMORY, None)
+        return _shared[os.getpid()].cursor()
 
 
 @contextmanager

@@ -49,6 +49,17 @@ def asset(name: str) -> Asset:
     )
 
 
+def stamp() -> tuple[object, ...]:
+    """The same as long as all addresses are.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        Where the front end has not been built.
+    """
+    return BUILT, _changed(BUILT), settings.STATIC_URL
+
+
 def _address(file: str) -> str:
     return f"{settings.STATIC_URL}{FOLDER}{file}"
 
@@ -70,12 +81,14 @@ def _imports(manifest: dict[str, Any], key: str) -> list[str]:
 
 def _manifest(folder: Path) -> dict[str, Any]:
     """Vite's manifest, read anew only after another build."""
-    path = folder / "manifest.json"
+    return _read(folder / "manifest.json", _changed(folder))
+
+
+def _changed(folder: Path) -> int:
     try:
-        changed = path.stat().st_mtime_ns
+        return (folder / "manifest.json").stat().st_mtime_ns
     except FileNotFoundError:
         raise ImproperlyConfigured("The scripts of the hub have not been built: run `make frontend`.") from None
-    return _read(path, changed)
 
 
 @lru_cache(maxsize=2)

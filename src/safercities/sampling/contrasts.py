@@ -218,7 +218,7 @@ def compare(
         if limits is not None:  # from Wilson's limits of both and the correlation of their estimates
             both = np.sqrt(np.maximum(own, 0) * np.maximum(others, 0))
             correlation = np.where(both > 0, shared / both, np.nan)
-            lower, upper = intervals.difference_interval(first, limits[0].T, second, limits[1].T, correlation)
+            lower, upper = intervals.difference_interval(first, [*limits[0].T], second, [*limits[1].T], correlation)
         # the standard error that the limit which faces 0 stands for: interval and p-value then say the same
         facing = np.where(difference > 0, difference - lower, upper - difference) / t
         p = np.where((df > 0) & (facing > 0), 2 * special.stdtr(df, -np.abs(difference) / facing), np.nan)

@@ -66,12 +66,16 @@ def test_small_and_broken_archives_are_read_as_a_whole(tmp_path: Path) -> None:
             beginning(tmp_path / "in" if name.startswith("..") else tmp_path, file=name)
 
 
-def test_of_a_parquet_file_that_few_bytes_make_large_the_first_rows_are_read(tmp_path: Path) -> None:
+def test_of_a_parquet_file_that_few_bytes_make_large_the_first_rows_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = pa.table({"n": np.zeros(3_000_000, np.int64), "word": pa.array(["same"]).take(pa.array([0] * 3_000_000))})
     pq.write_table(table, tmp_path / "a.parquet", compression="zstd")
     assert (tmp_path / "a.parquet").stat().st_size < 50_000
     rows, whole = beginning(tmp_path, file="a.parquet")
     assert (rows, whole) == ([{"n": 0, "word": "same"}] * 20, False)
+    monkeypatch.setattr(sampling, "LARGE", (tmp_path / "a.parquet").stat().st_size - 1)
+    assert beginning(tmp_path, file="a.parquet") == (rows, False)  # larger ones as well
     pq.write_table(table.slice(0, 10), tmp_path / "b.parquet")
     assert (len(beginning(tmp_path, file="b.parquet")[0]), beginning(tmp_path, file="b.parquet")[1]) == (10, True)
 
@@ -96,11 +100,25 @@ def test_of_a_large_workbook_the_first_rows_of_the_sheet_that_is_meant_are_read(
         beginning(tmp_path, file="a.xlsx", sheet="None")
 
 
-def test_a_survey_file_with_too_many_values_is_left_to_the_check(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [".sav", ".zsav", ".dta"])
+def test_of_a_large_survey_file_the_first_rows_are_read_with_their_labels(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import pandas as pd
 
-    for name, rows in (("small.sav", 5), ("large.sav", 5000)):
-        pyreadstat.write_sav(pd.DataFrame({"q1": np.zeros(rows), "q2": np.ones(rows)}), str(tmp_path / name))
-    assert beginning(tmp_path, file="small.sav")[1]
+    for name, rows in (("small", 5), ("large", 5000)):
+        table = pd.DataFrame({"q1": np.arange(rows) % 3 + 1.0, "word": [f"wörd {n}" for n in range(rows)]})
+        how = {"variable_value_labels": {"q1": {1: "yes", 2: "no"}}} | ({"compress": True} if ending == ".zsav" else {})
+        write = pyreadstat.write_dta if ending == ".dta" else pyreadstat.write_sav
+        write(table, str(tmp_path / f"{name}{ending}"), **how)
+    assert beginning(tmp_path, file=f"small{ending}")[1]
+    monkeypatch.setattr(sampling, "LARGE", 20_000)  # bytes of a file that is looked at as a whole
+    rows, whole = beginning(tmp_path, file=f"large{ending}")
+    assert (len(rows), whole) == (20, False)
+    assert rows[19] == {"q1": 2, "word": "wörd 19"}
+    with sampled(FileSpec(file=f"large{ending}"), tmp_path) as (part, base, _):
+        assert read_table(part, base).labels["q1"] == {"1": "yes", "2": "no"}
+    assert read_table(FileSpec(file=f"large{ending}"), tmp_path).table.num_rows == 5000  # the context is over
+    monkeypatch.setattr(sampling, "LARGE", 50)
     with pytest.raises(TooLargeError):
-        beginning(tmp_path, file="large.sav")
+        beginning(tmp_path, file=f"large{ending}")

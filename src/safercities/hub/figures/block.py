@@ -37,6 +37,7 @@ class Block:
         }
         counts = {store.ROWS: np.ones(len(table), dtype=np.int64), store.SHOWN: table.column(store.SHOWN).to_numpy()}
         self._combinations = Combinations(self._at | counts, texts)
+        self._last: tuple[bytes, pa.Table] = (b"", table)
 
     @property
     def size(self) -> int:
@@ -46,7 +47,12 @@ class Block:
     def rows(self, wanted: Mapping[str, Sequence[int]]) -> pa.Table:
         """Those that fit."""
         fits = self._fits(wanted)
-        return self.table if fits.all() else self.table.take(pa.array(np.flatnonzero(fits)))
+        if fits.all():
+            return self.table
+        key, found = fits.tobytes(), self._last  # chart and table of a page ask for the same
+        if found[0] != key:
+            self._last = found = (key, self.table.take(pa.array(np.flatnonzero(fits))))
+        return found[1]
 
     def count(self, wanted: Mapping[str, Sequence[int]]) -> int:
         """How many fit."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 from safercities.engine.sql import quote
 from safercities.hub.figures import store
 from safercities.hub.figures.about import FILE, FORMAT, About
+from safercities.hub.figures.asking import Engine, Planned
 from safercities.hub.figures.block import MOST_ROWS as MOST_OF_BLOCK
 from safercities.hub.figures.block import Block
 from safercities.hub.figures.cache import Cache
@@ -64,8 +64,7 @@ class Reader:
         self.about = _about(folder)
         self.dimensions = tuple(self.about.dimensions)
         self.columns = store.columns(self.dimensions)
-        self._connection = _connected(folder / store.FILE, memory, threads)
-        self._own = threading.local()
+        self._engine = Engine(folder / store.FILE, memory, threads)
         self.tree = Tree(self.about.places)
         self._texts = Texts(self.about.texts, self.dimensions, self.tree.within)
         self._arrays = {name: pa.array(codes, pa.string()) for name, codes in self.about.texts.items()}
@@ -216,7 +215,7 @@ class Reader:
             at = max(after + 1, part["row_first"])
             while at <= part["row_last"]:
                 these = f"{store.ROW} BETWEEN {at} AND {at + step - 1}"
-                found = _in_order(self._run_long(f"{select} FROM {part['name']} WHERE {these} AND {where}"))
+                found = _in_order(self._engine.long(f"{select} FROM {part['name']} WHERE {these} AND {where}"))
                 for first in range(0, found.num_rows, BATCH):
                     yield self._read(found.slice(first, BATCH), names)
                 at += step
@@ -251,10 +250,19 @@ class Reader:
     def _held(self, indicator: int, place: int) -> Block:
         both = {"indicator": [indicator], "place": [place]}
         more = f"{store.LEVEL}, value IS NOT NULL AS {store.SHOWN}"
-        text = f"{self._select(self.columns)}, {more} FROM {self._from(both)} WHERE {condition(both)}"
+        parts = [
+            self._run(
+                Planned(
+                    f"held_{part['name']}",
+                    f"{self._select(self.columns)}, {more} FROM {part['name']} WHERE place = $1 AND indicator = $2",
+                    (place, indicator),
+                )
+            )
+            for part in self._of(both, store.NEAR) or [{"name": store.NOTHING}]
+        ]
         same = {name: said for name, said in self.about.constants.items() if name in self._arrays}
         constants = {name: -1 if said is None else self._texts.at(name, [str(said)])[0] for name, said in same.items()}
-        return Block(_in_order(self._run(text)), constants, self._texts)
+        return Block(_in_order(parts[0] if len(parts) == 1 else pa.concat_tables(parts)), constants, self._texts)
 
     def _select(self, names: Sequence[str]) -> str:
         """The columns, the row number first."""
@@ -285,32 +293,9 @@ class Reader:
             keys.setdefault(name, str(given).startswith("-"))
         return {name: falls for name, falls in keys.items() if name not in self.about.constants}
 
-    def _run(self, text: str) -> pa.Table:
+    def _run(self, text: str | Planned) -> pa.Table:
         """The short answer to a SQL text of ours."""
-        found = self._asked(lambda cursor: cursor.execute(text).fetchnumpy())  # half as long on the way as Arrow
-        return pa.table({name: _arrow(values) for name, values in found.items()})
-
-    def _run_long(self, text: str) -> pa.Table:
-        """The answer to a SQL text of ours, however many rows it has."""
-        found: pa.Table = self._asked(lambda cursor: cursor.sql(text).to_arrow_table())
-        return found
-
-    def _asked(self, ask: Callable[[Any], Any]) -> Any:
-        import duckdb
-
-        try:
-            return ask(self._cursor())
-        except duckdb.OutOfMemoryException:
-            raise MemoryError from None
-        except duckdb.IOException as error:
-            raise SafercitiesError(problem("figures-unreadable", why=type(error).__name__)) from None
-
-    def _cursor(self) -> Any:
-        """This thread's own."""
-        if not hasattr(self._own, "cursor"):
-            self._own.cursor = self._connection.cursor()
-            self._own.cursor.execute("SET enable_progress_bar = false").fetchall()
-        return self._own.cursor
+        return self._engine.short(text)
 
     def _cached(self, text: str) -> pa.Table:
         return self._cache.get(text, lambda: self._run(text), lambda found: int(found.nbytes) + len(text))
@@ -342,15 +327,6 @@ class Reader:
         return [None if at < 0 else texts[at] for at in column.to_numpy().tolist()]
 
 
-def _arrow(values: Any) -> pa.Array:
-    """A column as DuckDB gives it to numpy: masked where it is null."""
-    if values.dtype == object:
-        return pa.array(values.tolist(), pa.string())
-    if isinstance(values, np.ma.MaskedArray):
-        return pa.array(values.data, mask=np.ma.getmaskarray(values))
-    return pa.array(values)
-
-
 def _about(folder: Path) -> About:
     try:
         about = About.model_validate_json((folder / FILE).read_bytes())
@@ -359,17 +335,6 @@ def _about(folder: Path) -> About:
     if about.format != FORMAT:
         raise SafercitiesError(problem("figures-unreadable", why="it is of another version of safercities"))
     return about
-
-
-def _connected(path: Path, memory: str, threads: int) -> Any:
-    import duckdb
-
-    try:
-        connection = store.connect(path, read_only=True, memory=memory, threads=threads)
-        store.lock(connection)
-    except duckdb.Error as error:
-        raise SafercitiesError(problem("figures-unreadable", why=type(error).__name__)) from None
-    return connection
 
 
 def _may_fit(part: Mapping[str, Any], wanted: Wanted) -> bool:

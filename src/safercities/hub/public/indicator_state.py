@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from urllib.parse import urlencode
 
 from django.http import QueryDict
@@ -75,8 +76,14 @@ class Asked:
 
     def address(self, state: State | None = None, **changes: object) -> str:
         """Query of the address of this state, with changes: only what differs from what is shown by itself."""
+        if state is None and not changes:
+            return self._address
         wanted = (state or self.state).with_(**changes) if changes else state or self.state
         return address(self.figures, self.info, wanted)
+
+    @cached_property
+    def _address(self) -> str:
+        return address(self.figures, self.info, self.state)
 
 
 def read(figures: Figures, info: IndicatorInfo, given: QueryDict, drawable: Collection[str] = ()) -> Asked:

@@ -26,7 +26,7 @@ VALUES, FIRST = 300_000, 2_000
 FOOTER = 2**20
 #: Bytes of a workbook's styles, and of other parts that are read before its first row.
 PART = 4 * 2**20
-#: Values of a file of which no part can be read.
+#: Values of an SPSS or Stata file that is read as a whole: that is fast.
 MOST = 10 * VALUES
 _WORKBOOK, _PARQUET = (".xlsx", ".xlsm"), (".parquet", ".pq", ".geoparquet")
 _STATISTICS = (".sav", ".zsav", ".dta")
@@ -58,12 +58,17 @@ def sampled(spec: FileSpec, folder: Path) -> Iterator[tuple[FileSpec, Path, bool
             raise SafercitiesError(problem("file-missing", file=spec.file)) from None
         if part is None:
             yield spec, folder, True
+        elif isinstance(part, int):
+            from safercities.collect.survey_files import first_rows
+
+            with first_rows(part):
+                yield spec, folder, False
         else:  # of a workbook it has one sheet
             yield spec.model_copy(update={"file": part, "sheet": None}), Path(temporary), False
 
 
-def _beginning(spec: FileSpec, folder: Path, target: Path) -> str | None:
-    """Name of a file in `target` with the first rows; None where the whole file is small enough."""
+def _beginning(spec: FileSpec, folder: Path, target: Path) -> str | int | None:
+    """Name of a file in `target` with the first rows, or how many to read; None where the whole is small enough."""
     with opened(spec.file, folder) as source:
         size, suffix = source.path.stat().st_size, source.suffix
         if suffix not in _OTHERS:
@@ -71,7 +76,7 @@ def _beginning(spec: FileSpec, folder: Path, target: Path) -> str | None:
                 return None
             with source.path.open("rb") as stream:
                 return _text(stream, target, suffix)
-        if size > LARGE:
+        if size > LARGE and suffix not in (*_PARQUET, *_STATISTICS):  # of those little is read for the first rows
             raise TooLargeError
         try:
             return _first_rows(source.path, suffix, spec, target)
@@ -145,31 +150,27 @@ def _text(stream: IO[bytes] | Any, target: Path, suffix: str, *, only_large: boo
 # -- other formats -----------------------------------------------------------------------------------------------------
 
 
-def _first_rows(path: Path, suffix: str, spec: FileSpec, target: Path) -> str | None:
-    """Name of a file in `target` with the first rows; None where the whole file is small enough."""
+def _first_rows(path: Path, suffix: str, spec: FileSpec, target: Path) -> str | int | None:
+    """Name of a file in `target` with the first rows, or how many to read; None where the whole is small enough."""
     if suffix in _PARQUET:
         return _parquet(path, target)
     if suffix in _WORKBOOK:
         return _workbook(path, spec, target)
-    values = _values(path, suffix)
-    if values <= VALUES:
-        return None
-    if values > MOST:
-        raise TooLargeError
+    if suffix in _STATISTICS:
+        return _statistics(path, suffix, spec)
     return None
 
 
-def _values(path: Path, suffix: str) -> int:
-    """How many values a file holds, by what it says of itself; 0 where its size bounds them."""
-    if suffix in _STATISTICS:
-        import pyreadstat
+def _statistics(path: Path, suffix: str, spec: FileSpec) -> int | None:
+    """How many rows to read of an SPSS or Stata file; None for all of them."""
+    from safercities.collect.survey_files import extent
 
-        read = pyreadstat.read_dta if suffix == ".dta" else pyreadstat.read_sav
-        _, about = read(str(path), metadataonly=True)
-        if about.number_rows is None:  # a byte holds a value at most, but where it was packed as in a zip
-            return path.stat().st_size if suffix == ".sav" else MOST + 1
-        return about.number_rows * (about.number_columns or 0)
-    return 0
+    rows, columns, width = extent(path, suffix, spec.encoding)
+    if rows is not None and rows * columns <= MOST and rows * width <= LARGE * MOST // VALUES:
+        return None
+    if width > LARGE:
+        raise TooLargeError
+    return min(FIRST, LARGE // width)
 
 
 def _parquet(path: Path, target: Path) -> str | None:
