@@ -79,10 +79,10 @@ APART = ("disclose/test_thousand.py", "hub/jobs/test_server_killed.py")
 #: What takes longest begins first: else one process would be at it at the end, and the others would wait.
 LONGEST = (
     "spark",
-    "hub/browser/test_every_page.py",
+    "tests/hub/browser/",
+    "tests/hub/operate/test_postgres.py",
     "tests/hub/operate/",
     "hub/jobs/test_killed.py",
-    "hub/browser/",
     *APART,
     "coverage of",
     "tests/demo/",
@@ -112,6 +112,18 @@ def unit_of(nodeid: str) -> str:
 def rank_of(unit: str) -> int:
     """When a unit begins: the lower the earlier."""
     return next((rank for rank, part in enumerate(LONGEST) if part in unit), len(LONGEST))
+
+
+#: How the names of the fixtures begin that pytest-django puts around each and every test.
+OF_DJANGO = ("_dj", "_live_server", "_template_string")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Around tests of what knows no Django, there is nothing of Django: it would take as long as most of them."""
+    for item in items:
+        names = getattr(item, "fixturenames", None)
+        if names and "hub" not in item.nodeid.partition("::")[0].split("/"):
+            item.fixturenames = [name for name in names if not name.startswith(OF_DJANGO)]  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(optionalhook=True)

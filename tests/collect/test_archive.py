@@ -153,3 +153,12 @@ def test_damaged_and_unknown_archives_are_said_to_be_broken(tmp_path, kind):
 
 def test_a_name_that_the_system_refuses_is_said(tmp_path):
     assert code_of(tmp_path, "x" * 5000 + ".csv") == "file-unreadable"
+
+
+@pytest.mark.parametrize("name", ["z.zip", "z.xlsx"])
+def test_a_list_of_very_many_members_is_not_read(tmp_path, write, monkeypatch, name):
+    write(name, zipped({f"{n}.csv": CSV for n in range(100)}))
+    assert code_of(tmp_path, name) in ("archive-several", "workbook-broken")
+    monkeypatch.setattr(archive, "MAX_LIST", 1000)
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *given: pytest.fail("the list is read"))
+    assert code_of(tmp_path, name) == "archive-broken"

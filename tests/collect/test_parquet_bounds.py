@@ -83,6 +83,7 @@ def test_what_texts_take_is_counted_as_it_is(
     found = measure(path, 2**40)
     assert (found.rows, found.values) == (20_000, 40_000)
     assert found.sure + found.most > size
+    assert front(path, 500, 2**22, 2**20).to_pylist() == table.slice(0, 500).to_pylist()
     monkeypatch.setattr(archive, "MAX_RATIO", 0)
     at_most = found.sure + size + 20_000 * 8
     monkeypatch.setattr(archive, "FREE_MEMORY", at_most)

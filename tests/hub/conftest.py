@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.core.cache import cache
 from django.test import Client
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from safercities.hub import kept
 from safercities.hub.api import limits
 from safercities.hub.models import Membership, Observatory, Role, User
 
 MakeUser = Callable[..., User]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _files_of_the_pages_are_looked_for_once() -> Iterator[None]:
+    """Each test client makes the middleware anew, which looks for all files of the pages: a third of many tests."""
+    look, known = WhiteNoiseMiddleware.add_files_from_finders, dict[str, dict[str, Any]]()
+    where = ["DEBUG", "FORCE_SCRIPT_NAME", "STATIC_URL", "STORAGES", "INSTALLED_APPS"]
+    where += ["STATICFILES_DIRS", "STATICFILES_FINDERS"]
+
+    def remembered(self: WhiteNoiseMiddleware) -> None:
+        names = [*where, *(name for name in dir(settings) if name.startswith("WHITENOISE_"))]
+        key = repr(([(name, getattr(settings, name)) for name in names], sorted(self.files)))
+        if key not in known:
+            look(self)
+            known[key] = dict(self.files)
+        self.files.update(known[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", remembered)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -137,10 +137,16 @@ def _pattern(text: str) -> str:
     return ".+".join(re.escape(part) for part in _FILLED.split(text))
 
 
+@lru_cache(maxsize=2)
+def texts(page: str) -> dict[str, None]:
+    """The texts that can be seen in a page; the English one is compared with each of the others."""
+    return dict.fromkeys(" ".join(text.split()) for text in Visible(page).found)
+
+
 def english(page: str, other: str, language: str) -> Iterator[str]:
     """Texts of a page that are the same, word for word, in the English one, and have a word of letters a–z."""
-    there = {" ".join(text.split()) for text in Visible(other).found}
-    for text in dict.fromkeys(" ".join(each.split()) for each in Visible(page).found):
+    there = texts(other)
+    for text in texts(page):
         said = OURS.sub("", text).strip(" ·–,:")
         if text in there and _WORD.search(said) and not same(language).fullmatch(said):
             yield text

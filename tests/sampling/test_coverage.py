@@ -232,7 +232,7 @@ class Pairs:
 def pairs(people: Population, group: str, answers: Sequence[str], drawn: Mapping[str, AnyArray]) -> dict[str, Pairs]:
     """The group against the rest in every sample; a few samples at a time, since `contrast` compares all pairs."""
     samples = int(drawn["sample"].max()) + 1
-    rows, few = len(drawn["sample"]) // samples, 4
+    rows, few = len(drawn["sample"]) // samples, 8
     said: dict[str, list[tuple[float, ...]]] = {answer: [()] * samples for answer in answers}
     for start in range(0, samples, few):
         part = {column: values[start * rows : (start + few) * rows] for column, values in drawn.items()}

@@ -21,6 +21,8 @@ FREE_UNPACKED = 128 * 2**20
 MAX_RATIO = 200
 #: Bytes of memory that the values of any file may take; more, as in archives, only in proportion to its size.
 FREE_MEMORY = 2**30
+#: Bytes of an archive's list of members: each becomes ten times as much in memory.
+MAX_LIST = 2**24
 _CHUNK = 2**20
 #: What the standard library raises for archives that are cut off, damaged, or packed in a way that it does not know.
 _BROKEN = (
@@ -117,6 +119,7 @@ def _gunzip(path: Path, inner: str, name: str, folder: Path) -> Opened:
 
 
 def _unzip(path: Path, inner: str, name: str, folder: Path) -> Opened:
+    check_list(path, name)
     with zipfile.ZipFile(path) as archive:
         members = [item for item in archive.infolist() if not item.is_dir()]
         _refuse_tricks(members, name)
@@ -131,6 +134,20 @@ def _unzip(path: Path, inner: str, name: str, folder: Path) -> Opened:
             with archive.open(item) as stream:
                 _copy(stream, target, max(item.compress_size, 1), name)
     return Opened(folder / f"data{suffix}", name, suffix)
+
+
+def check_list(path: Path, name: str) -> None:
+    """Refuse a zip that lists very many members, before the list is read.
+
+    Raises
+    ------
+    SafercitiesError
+        If it does.
+    """
+    with path.open("rb") as stream:
+        end = zipfile._EndRecData(stream)  # type: ignore[attr-defined]  # where zipfile will look, and nowhere else
+    if end and end[zipfile._ECD_SIZE] > MAX_LIST:  # type: ignore[attr-defined]
+        raise SafercitiesError(problem("archive-broken", file=name, message="it lists too many files"))
 
 
 def _hidden(member: str) -> bool:

@@ -78,12 +78,21 @@ def check_names(table: pa.Table, names: Sequence[str], file: str, row: int) -> p
     unnamed = [i for i in keep if not names[i]]
     problems = [problem("column-unnamed", file=file, row=row, column=letter(i), number=i + 1) for i in unnamed]
     kept = [names[i] for i in keep]
-    for name in dict.fromkeys(name for name in kept if name and kept.count(name) > 1):
-        places = ", ".join(letter(i) for i in keep if names[i] == name)
+    for name, where in _twice(keep, names).items():
+        places = ", ".join(letter(i) for i in where)
         problems.append(problem("column-twice", file=file, row=row, column=name, places=places))
     if problems:
         raise SafercitiesError(problems)
     return table.select(keep).rename_columns(kept)
+
+
+def _twice(keep: Sequence[int], names: Sequence[str]) -> dict[str, list[int]]:
+    """Names that several columns have, and which."""
+    places: dict[str, list[int]] = {}
+    for i in keep:
+        if names[i]:
+            places.setdefault(names[i], []).append(i)
+    return {name: where for name, where in places.items() if len(where) > 1}
 
 
 def letter(index: int) -> str:

@@ -39,19 +39,20 @@ DELIMITERS = (",", ";", "\t", "|")
 
 @dataclass(frozen=True)
 class Scan:
-    """What one pass over the bytes tells: the first of them, UTF-8 or not (and from which line), quotes."""
+    """What one pass over the bytes tells: the first of them, UTF-8 or not (and from which line), quotes, lines."""
 
     head: bytes
     bom: str | None
     bad_line: int | None
     quotes: int
     high: bytes
+    lines: int
 
 
 def scan(path: Path) -> Scan:
     """Read the file once, in pieces, without keeping it."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    head, high, quotes, lines = b"", b"", 0, 1
+    head, high, quotes, lines, returns = b"", b"", 0, 1, 0
     bad: int | None = None
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
@@ -66,10 +67,11 @@ def scan(path: Path) -> Scan:
                 except UnicodeDecodeError as error:
                     bad = lines + chunk.count(b"\n", 0, max(error.start, 0))
             lines += chunk.count(b"\n")
+            returns += chunk.count(b"\r")
     if bad is None and decoder.getstate()[0]:
         bad = lines
     bom = next((name for mark, name in _BOMS if head.startswith(mark)), None)
-    return Scan(head, bom, bad, quotes, high[:_SAMPLE])
+    return Scan(head, bom, bad, quotes, high[:_SAMPLE], max(lines, returns))
 
 
 def encoding_of(found: Scan, declared: str | None, file: str) -> tuple[str, tuple[Problem, ...]]:

@@ -20,13 +20,14 @@ _WIDTH, _TEXT, _BINARY, _LEVEL, _ROW = 8, 16, 32, 8, 8
 _INDICES, _PIECE, _BUFFER = 2**20, 2**26, 2**20
 #: Numbers that the format has for types and encodings.
 _BYTES, _FIXED, _DELTA_TEXT, _DICTIONARIES = 6, 7, 7, (2, 8)
+_AS_CODES = (0, *_DICTIONARIES)  # what pyarrow can read as numbers into a dictionary
 
 
 @dataclass
 class Leaf:
     """What the pages of a column take: `sure` as they stand, `most` where each value is the longest it can be.
 
-    `longest` is a bound of one value, `front` bytes of the pages that hold the first rows.
+    `longest`: of a value that is longer than what stands for it; `front`: of the pages that hold the first rows.
     """
 
     path: str
@@ -144,13 +145,14 @@ def _count(read: Iterator[Page], rows: int, leaf: Leaf, width: int, wanted: int 
     values = unpacked = most = words = number = 0
     for number, page in enumerate(read, start=1):
         unpacked += page.size
-        leaf.longest = max(leaf.longest, page.size)
         if page.dictionary:
             words = max(words, page.size)
+        if page.dictionary or page.encoding == _DELTA_TEXT:  # a value may stand for more bytes than the page has for it
+            leaf.longest = max(leaf.longest, page.size)
         values += page.values
         if leaf.text:
             most += _most(page, words)
-            leaf.coded = leaf.coded and page.encoding != _DELTA_TEXT
+            leaf.coded = leaf.coded and page.encoding in _AS_CODES
         if number > MAX_PAGES or (wanted is not None and values >= wanted):
             break
     values = max(values, rows)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from safercities.collect.archive import FREE_MEMORY
 from safercities.collect.columns import check_names, drop_empty_rows, no_rows
 from safercities.collect.encoding import TEXT, Scan, delimiter_of, encoding_of, records, scan
 from safercities.collect.faults import LISTED, json_text, shown
@@ -19,7 +20,11 @@ from safercities.collect.records import REJECTS, RawTable
 from safercities.collect.spec import FileSpec
 from safercities.model.errors import Problem, SafercitiesError, problem
 
-_BLOCK = 2**24
+#: Bytes that are parsed at once: a row that is longer cannot be read. Rows that are kept as they could not be parsed.
+_BLOCK, MAX_RAGGED = 2**24, 2**20
+#: Bytes that a cell and a row take besides its text; how many times the file they may take (beyond
+#: `FREE_MEMORY`): a line that has its cells has a byte for each.
+_CELL, _ROW, MAX_GROWTH = 5, 8, 8
 
 
 def read_text(path: Path, spec: FileSpec, suffix: str) -> RawTable:
@@ -43,7 +48,9 @@ def read_text(path: Path, spec: FileSpec, suffix: str) -> RawTable:
     if not first or not any(name.strip() for name in first[0]):
         raise SafercitiesError(problem("header-missing", file=spec.file, row=spec.header))
     names = [name.strip().lstrip("\ufeff") for name in first[0]]
-    table, ragged = _parse(path, spec, encoding, delimiter, [f"c{i}" for i in range(len(names))])
+    _check_size(path, found, len(names), spec.file)
+    table, ragged = _parse(path, spec, encoding, delimiter, [f"c{i}" for i in range(len(names))], found)
+    _refuse_swallowed(ragged, found, spec.file)
     rows = _row_numbers(table.num_rows, spec.header, [bad.number for bad in ragged])
     table = check_names(table, names, spec.file, spec.header)
     table, rows, empty = drop_empty_rows(table, rows, spec.file)
@@ -65,14 +72,14 @@ def _head(found: Scan, encoding: str) -> str:
 
 
 def _parse(
-    path: Path, spec: FileSpec, encoding: str, delimiter: str, names: list[str]
+    path: Path, spec: FileSpec, encoding: str, delimiter: str, names: list[str], found: Scan
 ) -> tuple[pa.Table, list[pacsv.InvalidRow]]:
     """All records as strings, and the rows that have another number of cells than the header."""
     ragged: list[pacsv.InvalidRow] = []
 
     def keep(row: pacsv.InvalidRow) -> str:
         ragged.append(row)
-        return "skip"
+        return "skip" if len(ragged) <= MAX_RAGGED else "error"
 
     try:
         # one thread: only then does the parser know the numbers of bad rows
@@ -100,8 +107,13 @@ def _parse(
             problem("encoding-wrong", file=spec.file, declared=encoding, looks="another one")
         ) from None
     except pa.ArrowInvalid as error:
-        if "straddles" in str(error):
+        if len(ragged) > MAX_RAGGED:
+            raise SafercitiesError(_ragged(ragged, spec.file)[1]) from None
+        if "straddles" in str(error) and found.quotes:
             raise SafercitiesError(problem("quote-open", file=spec.file)) from None
+        if "straddles" in str(error):
+            message = f"a row is longer than {_BLOCK // 2**20} MB"
+            raise SafercitiesError(problem("text-unreadable", file=spec.file, message=message)) from None
         raise SafercitiesError(problem("text-unreadable", file=spec.file, message=str(error)[:200])) from None
     return table.slice(1), ragged
 
@@ -115,27 +127,52 @@ def _row_numbers(count: int, header: int, missing: list[int]) -> np.ndarray[Any,
 def _ragged(bad: list[pacsv.InvalidRow], file: str) -> tuple[pa.Table, tuple[Problem, ...]]:
     if not bad:
         return REJECTS.empty_table(), ()
-    faults = [
-        problem("row-ragged", file=file, row=b.number, actual=b.actual_columns, expected=b.expected_columns)
-        for b in bad
-    ]
+    first: dict[int | None, pacsv.InvalidRow] = {}  # each number of cells makes a problem of its own
+    counts: dict[int | None, int] = {}
+    for one in bad:
+        first.setdefault(one.actual_columns, one)
+        counts[one.actual_columns] = counts.get(one.actual_columns, 0) + 1
+    faults = {
+        cells: problem(
+            "row-ragged", file=file, row=one.number, rows=counts[cells], actual=cells, expected=one.expected_columns
+        )
+        for cells, one in first.items()
+    }
     rows: dict[str, list[Any]] = {
         "row": [b.number for b in bad],
         "column": [""] * len(bad),
-        "code": [fault.code for fault in faults],
-        "why": [fault.what for fault in faults],
+        "code": ["row-ragged"] * len(bad),
+        "why": [faults[b.actual_columns].what for b in bad],
         "values": [json_text({"": b.text}) for b in bad],
     }
-    first: dict[str, Problem] = {}
-    counts: dict[str, int] = {}
-    for fault in faults:
-        first.setdefault(fault.what, fault)
-        counts[fault.what] = counts.get(fault.what, 0) + 1
-    found = [
-        problem("row-ragged", file=file, row=fault.row, rows=counts[what], **dict[str, Any](fault.details))
-        for what, fault in list(first.items())[:LISTED]
-    ]
-    return pa.table(rows, schema=REJECTS), tuple(found)
+    return pa.table(rows, schema=REJECTS), tuple(list(faults.values())[:LISTED])
+
+
+def _check_size(path: Path, found: Scan, columns: int, file: str) -> None:
+    """Refuse a file of almost nothing but line ends and delimiters, whose cells take far more memory than it has bytes.
+
+    Raises
+    ------
+    SafercitiesError
+        If they do.
+    """
+    size = path.stat().st_size
+    takes = size + found.lines * (columns * _CELL + _ROW)
+    if takes > FREE_MEMORY and takes > MAX_GROWTH * size:
+        raise SafercitiesError(problem("file-expands", file=file, size=f"{takes / 2**20:,.0f} MB"))
+
+
+def _refuse_swallowed(bad: list[pacsv.InvalidRow], found: Scan, file: str) -> None:
+    """Refuse a file in which a quote is not closed: what was taken for one row are all after it.
+
+    Raises
+    ------
+    SafercitiesError
+        If the number of quotes is odd, and a row that has too few or too many cells goes over several lines.
+    """
+    for one in bad if found.quotes % 2 else ():
+        if "\n" in one.text.strip():
+            raise SafercitiesError(problem("quote-open", file=file, row=one.number))
 
 
 def _swallowed(

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from safercities.collect import workbook_cells
-from safercities.collect.archive import UnpacksToMuchError
+from safercities.collect.archive import UnpacksToMuchError, check_list
 from safercities.collect.columns import check_names, drop_empty_rows, no_rows
 from safercities.collect.records import RawTable
 from safercities.collect.spec import FileSpec
@@ -86,6 +86,7 @@ def broken_workbook(error: BaseException, path: Path, file: str) -> SafercitiesE
 
 
 def _bound(path: Path, file: str) -> None:
+    check_list(path, file)
     with zipfile.ZipFile(path) as archive:
         size = sum(item.file_size for item in archive.infolist())
     if size > MAX_WORKBOOK:

@@ -70,59 +70,6 @@ class Duck:
         self._connection = self._closing.enter_context(closing(connection))
 
     def register(self, name: str, source: Source) -> None:
-        """Let SQL texts read the source under this name."""
-
-    def keep(self, name: str, text: str) -> None:
-        """Work a SQL text out once, and let texts read its result under this name."""
-
-    def run(self, text: str) -> pa.Table:
-        """Result of a SQL text."""
-
-
-class Duck:
-    """An embedded DuckDB: no extensions, no network, no file but those registered when it is made.
-
-    Those that read tables only share one, each with names of its own.
-
-    Parameters
-    ----------
-    paths
-        Parquet files that may be read.
-    memory
-        Most memory that the engine takes (all that share it together); beyond it, it spills to a private temporary
-        folder.
-    threads
-        Default: all processors.
-
-    Examples
-    --------
-    >>> with Duck() as engine:
-    ...     engine.register("t", pa.table({"n": [1, 2]}))
-    ...     engine.run('SELECT MAX("n") AS "n" FROM "t"').column("n").to_pylist()
-    [2]
-    """
-
-    def __init__(self, paths: Sequence[Path] = (), *, memory: str = MEMORY, threads: int | None = None) -> None:
-        self._kinds: dict[str, str] = {}
-        self._spill = tempfile.TemporaryDirectory(prefix="safercities-")
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={
-                "memory_limit": memory,
-                "threads": threads or os.cpu_count() or 1,
-                "temp_directory": self._spill.name,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "allow_community_extensions": False,
-            },
-        )
-        self._connection.execute("SET enable_progress_bar = false")
-        allowed = ", ".join("'" + str(Path(path).resolve()).replace("'", "''") + "'" for path in paths)
-        self._connection.execute(f"SET allowed_paths = [{allowed}]")
-        self._connection.execute("SET enable_external_access = false")
-        self._connection.execute("SET lock_configuration = true")
-
-    def register(self, name: str, source: Source) -> None:
         """Let SQL texts read an Arrow table, or Parquet files taken together, under this name."""
         self._forget(name)
         if isinstance(source, pa.Table):
@@ -196,8 +143,8 @@ def _of_tables() -> duckdb.DuckDBPyConnection:
     with _opening:
         if os.getpid() not in _shared:
             spill = tempfile.mkdtemp(prefix="safercities-")
-            atexit.register(shutil.rmtree, spill, ignore_errors=True)
             _shared[os.getpid()] = _opened(spill, (), MEMORY, None)
+            atexit.register(_leave, spill)
         return _shared[os.getpid()].cursor()
 
 
@@ -214,3 +161,10 @@ def _refusals() -> Iterator[None]:
         if "interrupted" in str(error).lower():  # Ctrl-C, in DuckDB's words
             raise KeyboardInterrupt from None
         raise
+
+
+def _leave(spill: str) -> None:
+    """Before the process ends: the engine is gone, and where it may have spilled."""
+    if found := _shared.pop(os.getpid(), None):
+        found.close()
+        shutil.rmtree(spill, ignore_errors=True)

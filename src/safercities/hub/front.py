@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIRequest
-from django.db import Error, close_old_connections
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 
 from safercities.hub import kept
@@ -40,7 +40,7 @@ class Front:
         try:
             close_old_connections()  # as at the start of each of Django's requests
             request.found = kept.find(request)
-        except Error:  # that is for Django to tell
+        except Exception:  # whatever it is, Django meets it too, and tells it
             request.found = None
         if request.found is None:
             return self.django(environ, start_response)

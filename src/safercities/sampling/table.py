@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from safercities.model.errors import SafercitiesError, UsageError, problem, refused
 from safercities.model.estimates import TOTAL, UNKNOWN, schema
@@ -155,6 +155,10 @@ class Respondents:
         codes = pc.fill_null(joined.indices, -1).to_numpy(zero_copy_only=False)
         if pa.types.is_floating(kind) and (pc.max(pc.abs(joined.dictionary)).as_py() or 0) > MOST_EXACT:
             raise SafercitiesError(problem("survey-code-digits", file=self.file, column=name, name=name))
+        if pa.types.is_integer(kind) and not joined.dictionary.null_count and len(joined.dictionary):
+            numbers, place_of = np.unique(joined.dictionary.to_numpy(zero_copy_only=False), return_inverse=True)
+            if int(numbers[0]) >= -MOST_EXACT and int(numbers[-1]) <= MOST_EXACT:  # as below, many times quicker
+                return _moved(codes, place_of, len(numbers)), [str(one) for one in numbers.tolist()]
         try:
             texts = ["" if value is None else text_of(value) for value in joined.dictionary.to_pylist()]
         except (OverflowError, ValueError):  # a time beyond the calendar
@@ -162,9 +166,7 @@ class Respondents:
             raise SafercitiesError(problem(code, file=self.file, column=name, name=name, kind=kind)) from None
         labels = sorted({text for text in texts if text}, key=_natural)
         place = {label: number for number, label in enumerate(labels)}
-        small = np.int16 if len(labels) < 2**15 else np.int32 if len(labels) < 2**31 else np.int64
-        moved = np.array([*(place.get(text, -1) for text in texts), -1], dtype=small)
-        return moved[codes], labels
+        return _moved(codes, [place.get(text, -1) for text in texts], len(labels)), labels
 
     def axis(self, name: str) -> Axis:
         """A column as a dimension; empty cells are `_U`.
@@ -188,6 +190,12 @@ class Respondents:
                 labels = [*labels, UNKNOWN]
             codes = np.where(codes < 0, labels.index(UNKNOWN), codes)
         return Axis(name, codes, tuple(labels))
+
+
+def _moved(codes: NDArray[np.integer], places: ArrayLike, number: int) -> NDArray[np.integer]:
+    """The place of each code among so many labels, in as few bytes as will do; −1 stays what it is."""
+    small = np.int16 if number < 2**15 else np.int32 if number < 2**31 else np.int64
+    return np.asarray(np.append(np.asarray(places, dtype=small), small(-1))[codes], dtype=small)
 
 
 def is_there(path: Path) -> bool:

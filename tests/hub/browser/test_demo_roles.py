@@ -11,16 +11,18 @@ from playwright.sync_api import Page
 
 from hub.browser.looks import DESK, everywhere
 from hub.operate.test_serve import Running, served
+from hub.ready import ready as ready
 from safercities.release.store import FOLDER_VARIABLE
 
 TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def demo(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def demo(published: Path, ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A hub in demonstration, as its own process."""
     folder = tmp_path_factory.mktemp("demo")
     shutil.copytree(published, folder, dirs_exist_ok=True)
+    shutil.copytree(ready, folder / "home")
     more = {"SAFERCITIES_DEMO": "1", FOLDER_VARIABLE: str(folder / "keys"), "PYTHONPATH": str(TESTS)}
     more["DJANGO_SETTINGS_MODULE"] = "hub.operate.demo_settings"
     with served(folder, "city", "--home", "home", **more) as hub:

@@ -8,7 +8,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pyarrow.parquet as pq
+import pytest
 from playwright.sync_api import Browser
+
+from hub.operate.made_hub import without
 
 ROOT = Path(__file__).parents[3]
 
@@ -20,7 +23,10 @@ def _pictures() -> ModuleType:
     return importlib.import_module("docs.make_pictures")
 
 
-def test_the_tutorial_of_the_workbench_leads_to_what_it_says(tmp_path: Path, chromium: Browser) -> None:
+def test_the_tutorial_of_the_workbench_leads_to_what_it_says(
+    tmp_path: Path, chromium: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", without())
     tutorial = _pictures()
     tutorial.files_of("first-review.md", tmp_path)
     with tutorial.hub(tmp_path / "home") as (address, link):

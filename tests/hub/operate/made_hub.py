@@ -49,7 +49,7 @@ def without() -> str:
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    """That of a shell in which nothing of a hub is set, where the hub's packages are, and those of its tests are not."""
+    """That of a shell in which nothing of a hub is set, and where only the hub's packages are."""
     names = {PREFIX + option.name for option in OPTIONS} | {"DJANGO_SETTINGS_MODULE", "BROWSER", FOLDER_VARIABLE}
     found = {name: value for name, value in os.environ.items() if name not in names}
     found |= {"HOME": str(folder), "BROWSER": "true"} | more

@@ -57,6 +57,13 @@ def test_a_backup_of_a_running_hub_comes_back_in_another_database(
     assert postgres.sql("SELECT count(*) FROM hub_event", second.rpartition("/")[2]) >= "2"
 
 
+def test_all_tests_can_be_run_there_by_hand(tmp_path: Path) -> None:
+    """The program sees its own folder, and not that of the tests; loading it finds all that it needs."""
+    run = [sys.executable, "-c", "import runpy, sys; runpy.run_path(sys.argv[1])", ROOT / "tests/hub/postgres.py"]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_wrong_password_is_said_and_never_shown(postgres: Cluster, published: Path, tmp_path: Path) -> None:
     shutil.copytree(published / "city", tmp_path / "city")
     url = postgres.create().replace(postgres.url("x").split(":")[2].split("@")[0], "secretword")

@@ -147,11 +147,14 @@ def test_it_is_logged_and_counted(django: Application, never: Application, caplo
     assert line.facts["status"] == 200  # type: ignore[attr-defined]
 
 
-def test_troubles_are_told_by_django(django: Application, never: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [OperationalError, UnicodeError])
+def test_troubles_are_told_by_django(
+    django: Application, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
     ask(django, HOME)
 
     def broken(_request: Any) -> Any:
-        raise OperationalError
+        raise error
 
     monkeypatch.setattr(kept, "find", broken)
     assert ask(Front(django), HOME)[0] == "200 OK"

@@ -122,3 +122,28 @@ def test_of_a_large_survey_file_the_first_rows_are_read_with_their_labels(
     monkeypatch.setattr(sampling, "LARGE", 50)
     with pytest.raises(TooLargeError):
         beginning(tmp_path, file=f"large{ending}")
+
+
+def test_the_beginning_of_a_text_ends_where_no_quote_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = 'word;n\n"a\nb\nc";1\n' + '"d\ne";2\n' * 500
+    for size in range(100, 140):
+        monkeypatch.setattr(sampling, "SAMPLE", size)
+        (tmp_path / "a.csv").write_text(lines, encoding="utf-8")
+        rows, whole = beginning(tmp_path, file="a.csv")
+        assert not whole
+        assert {(row["word"], row["n"]) for row in rows} == {("a\nb\nc", "1"), ("d\ne", "2")}
+
+
+def test_of_a_text_with_very_many_lines_the_first_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a;b\n1;2\n" + b"\n" * 300)
+    assert (tmp_path / "a.csv").stat().st_size < sampling.SAMPLE
+    rows, whole = beginning(tmp_path, file="a.csv")
+    assert (rows, whole) == ([{"a": "1", "b": "2"}], False)
+
+
+def test_what_is_no_text_is_not_unpacked_where_it_is_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "LARGE", 10_000)
+    monkeypatch.setattr(sampling, "opened", lambda *given: pytest.fail("it is unpacked"))
+    (tmp_path / "a.sav.gz").write_bytes(gzip.compress(bytes(20_000)))
+    with pytest.raises(TooLargeError):
+        beginning(tmp_path, file="a.sav.gz")

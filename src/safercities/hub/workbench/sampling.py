@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from safercities.collect.archive import UnpacksToMuchError, opened
+from safercities.collect.archive import UnpacksToMuchError, check_list, opened
 from safercities.collect.file_spec import FileSpec
 from safercities.model.errors import SafercitiesError, problem
 from safercities.model.printable import without_controls
@@ -72,8 +72,6 @@ def _beginning(spec: FileSpec, folder: Path, target: Path) -> str | int | None:
     with opened(spec.file, folder) as source:
         size, suffix = source.path.stat().st_size, source.suffix
         if suffix not in _OTHERS:
-            if size <= SAMPLE:
-                return None
             with source.path.open("rb") as stream:
                 return _text(stream, target, suffix)
         if size > LARGE and suffix not in (*_PARQUET, *_STATISTICS):  # of those little is read for the first rows
@@ -108,7 +106,7 @@ def _packed(name: str, folder: Path, target: Path) -> str | None:
 
 def _gzipped(stream: IO[bytes] | Any, target: Path, suffix: str) -> str | None:
     if suffix in _TEXT:
-        return _text(stream, target, suffix, only_large=True)
+        return _text(stream, target, suffix)
     left = LARGE
     while read := stream.read(min(left + 1, 2**20)):
         left -= len(read)
@@ -119,6 +117,7 @@ def _gzipped(stream: IO[bytes] | Any, target: Path, suffix: str) -> str | None:
 
 def _zipped(path: Path, inner: str, target: Path) -> str | None:
     hidden = (".", "__MACOSX")
+    check_list(path, path.name)
     with zipfile.ZipFile(path) as packed:
         files = [one for one in packed.infolist() if not one.is_dir()]
         seen = [one for one in files if not any(p.startswith(hidden) for p in PurePosixPath(one.filename).parts)]
@@ -131,20 +130,44 @@ def _zipped(path: Path, inner: str, target: Path) -> str | None:
         if suffix not in _TEXT:
             return None
         with packed.open(named[0]) as member:
-            return _text(member, target, suffix, only_large=True)
+            return _text(member, target, suffix)
 
 
-def _text(stream: IO[bytes] | Any, target: Path, suffix: str, *, only_large: bool = False) -> str | None:
-    """The first rows, up to the end of a line."""
+def _text(stream: IO[bytes] | Any, target: Path, suffix: str) -> str | None:
+    """The first rows, up to the end of a line; None where that is all."""
     head = stream.read(SAMPLE + 2)
-    if only_large and len(head) <= SAMPLE:
+    end = _line_end(head[:SAMPLE])
+    if len(head) <= SAMPLE and end is None:
         return None
-    end = head[:SAMPLE].rfind(b"\n")
+    end = _closed(head, min(len(head), SAMPLE) - 1 if end is None else end)
     if end % 2 == 0 and head[end + 1 : end + 2] == b"\0":  # UTF-16, low byte first
         end += 1
     name = f"beginning{suffix or '.txt'}"
     (target / name).write_bytes(head[: end + 1] if end >= 0 else head[:SAMPLE])
     return name
+
+
+def _line_end(head: bytes) -> int | None:
+    """Where the last line ends that may be read; None where there are no more lines."""
+    if head.count(b"\n") + head.count(b"\r") <= VALUES:
+        return None
+    at = -1
+    for _ in range(VALUES // 2):
+        at = head.find(b"\n", at + 1)
+        if at < 0:
+            return None
+    return at
+
+
+def _closed(head: bytes, end: int) -> int:
+    """Where the last line before `end` ends that does not end within quotes; the last one, where all do."""
+    last = at = head.rfind(b"\n", 0, end + 1)
+    odd = head.count(b'"', 0, at + 1) % 2
+    while odd and at >= 0:
+        before = head.rfind(b"\n", 0, at)
+        odd = (odd + head.count(b'"', before + 1, at + 1)) % 2
+        at = before
+    return last if at < 0 else at
 
 
 # -- other formats -----------------------------------------------------------------------------------------------------
@@ -197,6 +220,7 @@ def _workbook(path: Path, spec: FileSpec, target: Path) -> str | None:
     import openpyxl
     from openpyxl.cell import WriteOnlyCell
 
+    check_list(path, spec.file)
     with zipfile.ZipFile(path) as archive:
         small = sum(one.file_size for one in archive.infolist() if one.filename.endswith(".xml")) <= VALUES * _CELL
     rows, whole = _workbook_rows(path, spec, small=small)

@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from safercities.collect.archive import MAX_UNPACKED, opened
+from safercities.collect.archive import MAX_UNPACKED, check_list, opened
 from safercities.collect.workbook import MAX_WORKBOOK
 from safercities.hub import texts
 from safercities.hub.jobs.leftovers import BROUGHT
@@ -196,6 +196,7 @@ def members(path: Path) -> Iterator[str]:
     RefusedError
         If there are too many, or they say that they unpack to too much.
     """
+    check_list(path, path.name)
     with zipfile.ZipFile(path) as archive:
         found = [item for item in archive.infolist() if not item.is_dir()]
     if len(found) > MOST_MEMBERS:
@@ -222,6 +223,7 @@ def _check_beginning(path: Path, suffix: str) -> None:
 
 
 def _check_workbook(path: Path) -> None:
+    check_list(path, path.name)
     with zipfile.ZipFile(path) as archive:
         size = sum(item.file_size for item in archive.infolist())
         names = archive.namelist()
