@@ -10,6 +10,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.cache import cache
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 from whitenoise.middleware import WhiteNoiseMiddleware
 
@@ -37,6 +38,20 @@ def _files_of_the_pages_are_looked_for_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", remembered)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _connections_stay_open_in_tests() -> Iterator[None]:
+    """At the ends of a real request Django closes old connections, and with it the transaction that a test is in."""
+    close = BaseDatabaseWrapper.close_if_unusable_or_obsolete
+
+    def unless_used(self: BaseDatabaseWrapper) -> None:
+        if not self.in_atomic_block:
+            close(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseWrapper, "close_if_unusable_or_obsolete", unless_used)
         yield
 
 
