@@ -24,17 +24,30 @@ def counts(tmp_path: Path):
     made.close()
 
 
-def test_no_count_of_other_threads_and_processes_is_lost(counts):
+@pytest.mark.parametrize("processes", [2, 5])
+def test_no_count_of_other_threads_and_processes_is_lost(counts, processes):
+    """Also where there are more processes than parts of the file."""
     adding = (
         "import sys; from pathlib import Path; from safercities.hub.api.counts import Counts\n"
         f"one = Counts(Path(sys.argv[1]))\nfor _ in range(500): one.add({WHO!r}, {END}, {NOW})"
     )
-    others = [subprocess.Popen([sys.executable, "-c", adding, str(counts.path)]) for _ in range(2)]
+    others = [subprocess.Popen([sys.executable, "-c", adding, str(counts.path)]) for _ in range(processes)]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: counts.add(WHO, END, NOW), range(500)))
-    assert [one.wait(60) for one in others] == [0, 0]
+    assert [one.wait(60) for one in others] == [0] * processes
     assert len(set(found)) == 500
-    assert counts.add(WHO, END, NOW) == 1_501
+    assert counts.add(WHO, END, NOW) == 501 + 500 * processes
+
+
+def test_processes_that_come_and_go_are_counted_on(counts):
+    """A process that ended gives back its part, with what it counted."""
+    adding = (
+        "import sys; from pathlib import Path; from safercities.hub.api.counts import Counts\n"
+        f"print(Counts(Path(sys.argv[1])).add({WHO!r}, {END}, {NOW}))"
+    )
+    each = [subprocess.run([sys.executable, "-c", adding, str(counts.path)], capture_output=True) for _ in range(6)]
+    assert [int(one.stdout) for one in each] == [1, 2, 3, 4, 5, 6]
+    assert counts.add(WHO, END, NOW) == 7
 
 
 def test_a_window_that_has_ended_counts_no_more(counts):
@@ -64,5 +77,5 @@ def test_what_was_counted_is_still_known_to_who_opens_it_later(counts, tmp_path)
     again.clear()
     assert again.add(WHO, END, NOW) == 1
     again.close()
-    assert counts.path.stat().st_size == 2**20
+    assert counts.path.stat().st_size == 2**22
     assert counts.path.stat().st_mode & 0o077 == 0
