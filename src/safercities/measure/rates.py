@@ -84,7 +84,7 @@ def widened(
     --------
     >>> lower, upper = garwood([0, 40])
     >>> [part.round(2).tolist() for part in widened([0, 40], lower, upper, 5.0, 0.95)]
-    [[0.0, 40.0], [0.0, 24.95], [10.47, 57.47]]
+    [[0.0, 40.0], [0.0, 24.95], [10.47, 57.48]]
     """
     given = (np.asarray(one, dtype=np.float64) for one in (value, lower, upper, error, level))
     number, low, high, sd, sure = np.broadcast_arrays(*given)
@@ -158,7 +158,7 @@ def ratio_of(one: Interval, other: Interval) -> Ratio:
     --------
     >>> one, other = (Interval(*map(np.asarray, limits)) for limits in ((30.0, 20.2, 42.8), (10.0, 4.8, 18.4)))
     >>> [round(float(part), 2) for part in ratio_of(one, other)]
-    [3.0, 1.48, 6.69, 0.0]
+    [3.0, 1.44, 6.72, 0.0]
     """
     (x, l1, u1), (y, l0, u0) = one, other
     both = x * y
