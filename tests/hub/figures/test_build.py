@@ -43,7 +43,7 @@ def test_a_new_release_makes_a_new_index_and_who_reads_the_old_one_goes_on(tmp_p
         city.publish(period, rows(period))
         build(index, city.chain)
     assert not first.exists()
-    old._cache._kept.clear()
+    old._cache.clear()
     assert old.rows(Query()).equals(before)
     new = Figures.open(index)
     assert new.version == city.chain[-1].id != old.version
@@ -164,7 +164,7 @@ def test_many_threads_get_the_same_answers_while_the_index_is_replaced(tmp_path:
     def ask(number: int) -> bool:
         figures = Figures.open(index)
         if number % 10 == 0:
-            figures._cache._kept.clear()
+            figures._cache.clear()
         whole = as_set(figures.rows(Query())) == expected[figures.version]
         return whole and figures.rows(Query(places=[CITY.id])).num_rows == figures.count(Query(places=[CITY.id]))
 
