@@ -23,5 +23,6 @@ def tool(hint: str, *names: str) -> str:
 
 
 def chromium_path() -> str:
-    """The system's Chromium."""
-    return tool("no Chromium here (Debian: apt-get install chromium)", "chromium", "chromium-browser", "google-chrome")
+    """The system's Chromium; if it is there, that without windows, which takes a third less of the processor."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    return tool("no Chromium here (Debian: apt-get install chromium-headless-shell)", *names)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from safercities import config, files
 from safercities.collect.spec import IncidentsSpec, SurveySpec
-from safercities.model.errors import Problem, SafercitiesError, UsageError, problem
+from safercities.model.errors import Problem, SafercitiesError, UsageError, named_in, problem
 from safercities.model.estimates import Estimates
 from safercities.model.periods import Period
 
@@ -39,6 +39,7 @@ def review_data(observatory: Observatory, estimates: Estimates) -> ReviewData:
     codes = [code for code in asked if code in there and code in known]  # members may have indicators of their own
     members = observatory.federation
     contrasts, left_out = _pairs(observatory, estimates, period)
+    settings = observatory.spec.model_dump()
     return ReviewData(
         title=observatory.spec.observatory.name,
         place=observatory.place,
@@ -49,6 +50,7 @@ def review_data(observatory: Observatory, estimates: Estimates) -> ReviewData:
         geographies=observatory.geographies,
         sources=observatory.summaries(),
         problems=[*observatory.problems(), *left_out],
+        named=named_in([settings["sources"], settings["geographies"]]),
         dimensions=observatory.dimensions,
         contrasts=contrasts,
         changes=_since(observatory, estimates, period),

@@ -11,6 +11,7 @@ import pytest
 from safercities.collect import archive, survey_files
 from safercities.collect.read import read_table
 from safercities.collect.spec import FileSpec
+from safercities.collect.stata_texts import longest, taken
 from safercities.collect.survey_files import extent
 from safercities.model.errors import SafercitiesError
 
@@ -56,3 +57,31 @@ def test_many_numbers_in_few_bytes_are_counted(tmp_path: Path) -> None:
         pyreadstat.write_sav(pd.DataFrame({"n": [1.0] * rows}), str(tmp_path / name), compress=True)
     assert code_of(tmp_path, "few.zsav") == ""
     assert code_of(tmp_path, "many.zsav") == "file-expands"
+
+
+def stata(path: Path, version: int, order: str) -> None:
+    """Answers of few letters, and one of very many; two columns, in which some refer to the same text."""
+    words = [f"an answer {n % 500}" for n in range(2000)]
+    words[7] = "ñ" * 50_000
+    table = pd.DataFrame({"n": range(2000), "a": "xyz", "open": words, "b": words[::-1]})
+    table.to_stata(path, version=version, byteorder=order, convert_strl=["open", "b"], write_index=False)
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize(("version", "order"), [(117, "<"), (117, ">"), (118, "<"), (118, ">"), (119, "<")])
+def test_one_long_answer_among_short_ones_is_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int, order: str
+) -> None:
+    stata(tmp_path / "a.dta", version, order)
+    read: list[int] = []
+    reader = pyreadstat.read_dta
+    monkeypatch.setattr(pyreadstat, "read_dta", lambda *a, **k: (read.append(1), reader(*a, **k))[1])
+    if version == 119:
+        assert taken(tmp_path / "a.dta", 2000) >= 2000 * 2 * 100_000  # at most: how rows refer to texts is another way
+        return
+    assert code_of(tmp_path, "a.dta") == ""
+    assert len(read) <= 3
+    columns, _ = reader(str(tmp_path / "a.dta"), output_format="dict")
+    sizes = [len(one.encode()) for name in ("open", "b") for one in columns[name]]
+    assert sum(sizes) <= taken(tmp_path / "a.dta", 2000) <= sum(sizes) + len(sizes)  # with a zero at their ends
+    assert max(sizes) <= longest(tmp_path / "a.dta") <= max(sizes) + 1

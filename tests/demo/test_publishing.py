@@ -36,10 +36,7 @@ tables = [{tables}]
 indicators = ["sdg.16.1.1", "recorded.robbery"{more}]
 """
 #: The method of a country's crude rate.
-POOLED = (
-    "denominator-weighted mean, MOVER interval; of: crude rate, Garwood interval, widened for rounding; "
-    "published under: rounding, k = 5"
-)
+POOLED = "denominator-weighted mean, MOVER interval; of: crude rate, Garwood interval; published under: rounding, k = 5"
 SURVEY = ', "sdg.16.1.3.physical"'
 ABOVE = """[observatory]
 name = "{name}"

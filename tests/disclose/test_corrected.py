@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import date
@@ -27,7 +28,7 @@ from safercities.disclose.survey_groups import groups
 from safercities.disclose.survey_rows import read
 from safercities.disclose.survey_shown import units
 from safercities.disclose.survey_versions import Rules, _Joint
-from safercities.disclose.survey_waves import wave_of
+from safercities.disclose.survey_waves import any_definition, unversioned, wave_of
 from safercities.disclose.surveys import protect_survey
 from safercities.disclose.withhold import without_lone_codes
 from safercities.model.errors import SafercitiesError
@@ -95,6 +96,20 @@ def kept_alike(versions: list[Version]) -> None:
                     continue
                 behind = versions[source - 1].wave
                 assert not small(np.array([n - behind.n[position], x - behind.x[position]]), np.array([5, 5])).any()
+
+
+def test_domains_are_found_by_any_definition_of_their_indicator_however_many_there_are() -> None:
+    where = [(f"p{p}", frozenset({("sex", f"c{c}")})) for p in range(100) for c in range(20)]
+    names = [((f"i{i}", version), *one) for i in range(20) for version in ("1", "2") for one in where]
+    began = time.process_time()
+    found = any_definition(names)
+    assert all(name in found[unversioned(name)] for name in names)
+    assert time.process_time() - began < 5  # passing through all for each would take minutes
+    assert [(code, version) for (code, version), *_ in found["i3", "p7", frozenset({("sex", "c2")})]] == [
+        ("i3", "1"),
+        ("i3", "2"),
+    ]
+    assert unversioned((("i3", "1"), "p7", frozenset())) not in found
 
 
 def test_weights_alone_change_the_shown_shares() -> None:

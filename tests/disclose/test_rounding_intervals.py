@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 from safercities.disclose.family import Family, margins
 from safercities.disclose.rounding import round_base
+from safercities.measure.breakdown import CRUDE
+from safercities.measure.compare import against_rest
 from safercities.measure.rates import garwood, ratio_of, widened
+from safercities.measure.rows import ROUNDED
+from safercities.model.estimates import Estimates
 
 #: Codes of each axis, codes of the last one in a coarser place, cases expected in all, k, axes crossed at most, runs.
 CITIES = {
@@ -62,6 +66,7 @@ def test_they_hold_what_was_to_be_expected(name: str) -> None:
         assert hits.mean() >= 0.95 - slack, (name, EXPECTED[one - 1], hits.size, hits.mean())
         assert np.sqrt((np.array(moved)[:, group == one] ** 2).mean()) <= k
     assert np.mean(held) >= 0.975 > np.mean(plain)
+    assert min(np.array(plain)[:, group == one].mean() for one in np.unique(group)) < 0.9
 
 
 def test_ratios_of_two_years_hold_the_true_one() -> None:
@@ -78,6 +83,27 @@ def test_ratios_of_two_years_hold_the_true_one() -> None:
         some = (sides[0].value > 0) & (sides[1].value > 0)
         true = expected[0] / expected[1]
         held.append(((found.lower <= true) & (true <= found.upper))[some].mean())
+    assert np.mean(held) >= 0.95
+
+
+def test_a_group_against_the_rest_holds_the_true_ratio_and_difference() -> None:
+    """What is compared are published rows: of each group, of 15 to 2 cases, and all others of it together."""
+    family, mean = city((10,), 1, 45, 5, 1)
+    rng, held, people = np.random.default_rng(5), [], 10_000.0
+    for run in range(200):
+        shown = round_base(rng.poisson(mean), family, 5, secret=f"secret of the rest {run:04d}".encode()).counts
+        value, lower, upper = widened(shown, *garwood(shown), 5)
+        rows = [
+            {"indicator": "i", "place": "p", "period": "2025", "group": f"g{at}", "unit": "per 10 000", "level": 0.95,
+             "method": CRUDE + ROUNDED, "n": int(value[at]), "denominator": people, "value": value[at],
+             "lower": lower[at], "upper": upper[at]}
+            for at in range(10)
+        ]  # fmt: skip
+        for at, found in enumerate(against_rest(Estimates.from_rows(rows), "group")):
+            rest = (mean.sum() - mean[at]) / 9
+            if found.ratio > 0:
+                held.append(found.ratio_lower <= mean[at] / rest <= found.ratio_upper)
+            held.append(found.difference_lower <= mean[at] - rest <= found.difference_upper)
     assert np.mean(held) >= 0.95
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -73,14 +74,14 @@ def _moved(said: Any, there: str, here: str) -> Any:
 
 
 def _key(name: str, observatory: Observatory) -> str:
-    """All that decides what comes of it, but the time."""
+    """All that decides what comes of it, but the hour."""
     here = observatory.path.parent
     files = [
         (str(path.relative_to(here)), sha256(path.read_bytes()).hexdigest() if path.is_file() else "")
         for path in sorted(here.rglob("*"))
     ]
     people = list(User.objects.order_by("pk").values_list("pk", "email", "name"))
-    return repr((name, files, _row(observatory), people, settings.TWO_PERSON))
+    return repr((name, date.today(), files, _row(observatory), people, settings.TWO_PERSON))
 
 
 def _row(observatory: Observatory) -> dict[str, Any]:

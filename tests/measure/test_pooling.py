@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from safercities.measure.heterogeneity import random_effects
 from safercities.measure.pooling import PREDICTION, RANDOM, bases, standardised, summaries
 from safercities.measure.published import NOT_IN, Rules, per_of, widened
 from safercities.measure.rates import direct_standardised
+from safercities.measure.rows import ROUNDED
 from safercities.measure.upward import aggregate
 from safercities.model.errors import UsageError
 from safercities.model.estimates import Estimates
@@ -333,12 +335,31 @@ def test_numbers_that_hold_their_rounding_do_not_get_it_twice() -> None:
     rules = Rules("rounding, k = 5", 5.0)
     for unit, method in (("victims", "count"), ("per 100 000", "crude rate, Garwood interval"),
                          ("per 100 000", "directly standardised (WHO), Fay–Feuer interval")):  # fmt: skip
-        held = rates({"a": 40.0}, unit=unit, method=f"{method}, widened for rounding")
+        held = rates({"a": 40.0}, unit=unit, method=method + ROUNDED)
         plain = rates({"a": 40.0}, unit=unit, method=method)
         once, exact = widened(held, rules).only(), widened(plain, Rules(rules.name)).only()
         assert [once[name] for name in ("se", "lower", "upper")] == [exact[name] for name in ("se", "lower", "upper")]
         assert not once["note"]
-        assert once["method"] == f"{method}, widened for rounding; published under: rounding, k = 5"
+        apart = ROUNDED if method.startswith("directly") else ""  # plain, it would not hold its rounding
+        assert once["method"] == f"{method}{apart}; published under: rounding, k = 5"
+
+
+def test_members_are_put_together_whether_they_or_the_federation_widened_for_rounding() -> None:
+    """A country's series does not fall apart while its cities upgrade one after the other."""
+    rules = Rules("rounding, k = 5", 5.0)
+    for unit, method in (("victims", "count"), ("per 100 000", "crude rate, Garwood interval")):
+        rows = rates({"a": 40.0, "b": 60.0, "c": 10.0, "d": 20.0}, unit=unit, method=method)
+        newer = rates({"b": 60.0, "d": 20.0}, unit=unit, method=method + ROUNDED)
+        table = rows.where(place=["a", "c"])
+        mixed = widened(Estimates.concat([table, newer]), rules)
+        whole = aggregate(mixed, TREE, base_of(mixed), "country").only()
+        assert whole["coverage"] == 1
+        assert whole["value"] == aggregate(rows, TREE, base_of(rows), "country").only()["value"]
+        assert whole["lower"] < whole["value"] < whole["upper"]
+
+
+def base_of(rows: Estimates) -> pa.Table:
+    return bases(rows, CITIES, lambda place, period: 1e6)[0]
 
 
 def test_where_the_error_cannot_be_worked_out_the_note_says_so_and_aggregates_stay() -> None:
@@ -346,6 +367,11 @@ def test_where_the_error_cannot_be_worked_out_the_note_says_so_and_aggregates_st
     once = widened(rows, Rules("rounding, k = 5", 5.0))
     assert once.only()["note"] == NOT_IN
     assert widened(once, Rules("aggregation", 0.0)).table.equals(once.table)
+    whole = aggregate(once, TREE, base_of(once), "country", gate=0.2).only()
+    assert NOT_IN in whole["note"]  # it is not in the whole either
+    several = widened(rates({"a": 4.0, "b": 5.0}, method=rows.only()["method"]), Rules("rounding, k = 5", 5.0))
+    assert all(NOT_IN in one["note"] for one in summaries(several, TREE, base_of(several), "country").rows())
+    assert NOT_IN not in aggregate(rows, TREE, base_of(rows), "country", gate=0.2).only()["note"]
 
 
 def test_limits_of_surveys_hold_the_rounding_already_their_standard_errors_do_not() -> None:

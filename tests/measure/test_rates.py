@@ -130,6 +130,12 @@ def test_turning_a_ratio_of_intervals_round(x1: int, x0: int, error: float, t1: 
     assert (there.lower == 0) == (sides[0].lower == 0)
 
 
+@given(st.floats(1e-3, 1e6), st.floats(1e-3, 1e6))
+def test_ratio_of_numbers_that_are_known_is_known(x: float, y: float) -> None:
+    found = ratio_of(*(Interval(*np.full(3, one)) for one in (x, y)))
+    assert_allclose([found.value, found.lower, found.upper], x / y, rtol=1e-6)
+
+
 def test_ratio_of_intervals_is_near_the_exact_one_for_many_cases() -> None:
     sides = [Interval(*(np.array(part) / 10.0 for part in (x, *garwood(x)))) for x in (900, 700)]
     assert_allclose(np.array(ratio_of(*sides)), np.array(rate_ratio(900, 10, 700, 10)), rtol=5e-4)

@@ -7,7 +7,19 @@ from string import Formatter
 
 import pytest
 
-from safercities.model.errors import Kind, Problem, SafercitiesError, Severity, UsageError, catalogue, problem
+from safercities.config import FILE
+from safercities.model.errors import (
+    SETTINGS,
+    Kind,
+    Problem,
+    SafercitiesError,
+    Severity,
+    UsageError,
+    catalogue,
+    named_in,
+    problem,
+)
+from safercities.release.content import SECRET
 
 
 class TestCatalogue:
@@ -72,6 +84,18 @@ class TestProblem:
             problem("no-such-code")
         with pytest.raises(KeyError, match="message"):
             problem("key-wrong", given="7")
+
+    def test_others_read_no_column_that_the_settings_do_not_name(self) -> None:
+        whole = problem("cells-merged", file="a.csv", row=2, column="Maria Lopez")
+        assert whole.masked.where == "a.csv:2"
+        assert problem("file-empty", file=FILE, column="sources.a.sex.map.Maria").masked.column == "sources.a.sex.map.…"
+        assert FILE == SETTINGS
+        assert whole.without_cells(named_in([{"when": "Maria Lopez"}])).column == "Maria Lopez"
+        assert whole.without_cells(named_in({"map": {"Maria Lopez": "F"}, "no": ["Maria Lopez"]})).column is None
+
+    @pytest.mark.parametrize("column", SECRET)
+    def test_columns_of_releases_are_told(self, column: str) -> None:
+        assert column in problem("release-unprotected", file="estimates.parquet", column=column).masked.what
 
     def test_equal_problems_are_one_whatever_the_order_of_details(self) -> None:
         first = problem("key-wrong", given="7", message="m")

@@ -20,7 +20,9 @@ from release.made_release import code
 from safercities.collect.release_spec import ReleaseSpec
 from safercities.indicators.catalogue import indicator
 from safercities.measure.pooling import RANDOM
+from safercities.measure.published import NOT_IN
 from safercities.measure.rates import garwood
+from safercities.measure.rows import ROUNDED
 from safercities.measure.upward import CONSTANT, MEAN
 from safercities.model.errors import SafercitiesError
 from safercities.model.estimates import Estimates
@@ -457,6 +459,35 @@ def test_a_link_that_leads_out_is_refused(country: Path, city: Made, tmp_path: P
 
 
 # -- what is not mixed -------------------------------------------------------------------------------------------------
+
+
+def test_members_that_upgrade_stay_in_one_row_and_what_does_not_hold_its_rounding_is_told(
+    country: Path, city: Made
+) -> None:
+    """Crude rates are made alike by the federation; of standardised ones nobody can work out what is missing."""
+    members = city("anland"), city("bevera")
+    for each, ending in zip(members, ("", ROUNDED), strict=True):
+        content = each.content({"2024": {"_T": 100}})
+        rows = content.estimates.rows()
+        (rate,) = [row for row in rows if row["method"].startswith("crude rate")]
+        rows.append(rate | {"method": "directly standardised (WHO), Fay–Feuer interval"})
+        estimates = Estimates.from_rows([row | {"method": row["method"] + ending} for row in rows], ["sex"])
+        write_release(replace(content, estimates=estimates), each.releases, each.keys, today=DAY)
+    found = federate(read(country, *members), COUNTRY, gate=0.0)
+    rows = [row for row in found.estimates.rows() if row["method"].startswith(("denominator-weighted", "sum"))]
+    of = {row["method"].partition("; of: ")[2]: row for row in rows}
+    under = "; published under: rounding, k = 5"
+    standardised = f"directly standardised (WHO), Fay–Feuer interval{{}}{under}".format
+    assert {name: row["coverage"] for name, row in of.items()} == {
+        f"count{under}": 1.0,
+        f"crude rate, Garwood interval{under}": 1.0,
+        standardised(""): 0.5,
+        standardised(ROUNDED): 0.5,
+    }
+    assert {name for name, row in of.items() if NOT_IN in (row["note"] or "")} == {standardised("")}
+    assert codes(found) == ["federation-rules-differ"]
+    told = str(found.problems[0])
+    assert "rounding, k = 5 (anland); rounding, k = 5, widened for rounding (bevera); they are not mixed" in told
 
 
 def test_other_rules_and_other_definitions_are_told_and_not_mixed(country: Path, city: Made) -> None:

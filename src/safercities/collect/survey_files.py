@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import date, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from safercities.collect import stata_texts
 from safercities.collect.archive import MAX_UNPACKED, UnpacksToMuchError, memory_for
 from safercities.collect.formats import broken, expands, made
 from safercities.collect.records import RawTable
@@ -21,6 +22,8 @@ STATISTICS = (".sav", ".zsav", ".dta")
 #: how often.
 _NUMBER, _TEXT = 32, 64
 _PIECE, _PIECES = 2**29, 1000
+#: Bytes of a Stata file whose long texts are looked at one by one where a page asks.
+_WALKED = 2**25
 _FIRST: ContextVar[int | None] = ContextVar("first", default=None)
 
 
@@ -67,15 +70,39 @@ def _reader(suffix: str) -> Any:
 def extent(path: Path, suffix: str, encoding: str | None = None) -> tuple[int | None, int, int]:
     """Rows of a file (None where it does not say), its columns, and bytes that a row takes in memory at most.
 
-    Stata's long texts stand once in the file, and in any number of rows: each may be as long as the file.
+    Stata's long texts stand once in the file, and in any number of rows: each may be as long as the longest one; in a
+    large file, where that takes long to find, as the file.
     """
     _, about = _reader(suffix)(str(path), metadataonly=True, encoding=encoding)
     long = path.stat().st_size
+    if _has_long_texts(about, suffix) and long <= _WALKED:
+        with suppress(ValueError):
+            long = stata_texts.longest(path)
     width = sum(
         _TEXT + (about.variable_storage_width.get(name) or long) if kind == "string" else _NUMBER
         for name, kind in about.readstat_variable_types.items()
     )
     return about.number_rows, len(about.column_names), max(width, 1)
+
+
+def _has_long_texts(about: Any, suffix: str) -> bool:
+    kinds = about.readstat_variable_types.items()
+    return suffix == ".dta" and any(k == "string" and not about.variable_storage_width.get(name) for name, k in kinds)
+
+
+def _long_texts(path: Path, rows: int, encoding: str | None) -> int | None:
+    """Bytes of a Stata file's values with those of its long texts in each row; None where that cannot be told."""
+    _, about = _reader(".dta")(str(path), metadataonly=True, encoding=encoding)
+    if not _has_long_texts(about, ".dta"):
+        return None
+    width = sum(
+        _TEXT + (about.variable_storage_width.get(name) or 0) if kind == "string" else _NUMBER
+        for name, kind in about.readstat_variable_types.items()
+    )
+    try:
+        return rows * width + stata_texts.taken(path, rows)
+    except ValueError:
+        return None
 
 
 def _check_size(path: Path, suffix: str, encoding: str | None) -> None:
@@ -89,6 +116,10 @@ def _check_size(path: Path, suffix: str, encoding: str | None) -> None:
     most = memory_for(path)
     rows, _, width = extent(path, suffix, encoding)
     if rows is not None and rows * width <= most:
+        return
+    if suffix == ".dta" and rows is not None and (takes := _long_texts(path, rows, encoding)) is not None:
+        if takes > most:
+            raise UnpacksToMuchError(takes)
         return
     total, piece = 0, max(1, _PIECE // width)
     for at in range(_PIECES):

@@ -46,6 +46,8 @@ class _Parts(zipfile.ZipFile):
 
     def read(self, name: str | zipfile.ZipInfo, pwd: bytes | None = None) -> bytes:
         size = (self.getinfo(name) if isinstance(name, str) else name).file_size
+        if self.most < size <= MAX_PART:  # too much only for who reads the beginning
+            raise UnpacksToMuchError(size)
         content = super().read(name, pwd) if size <= self.most else b""
         if size > self.most or content.count(b"<") > MAX_ELEMENTS:
             raise ValueError("its styles, or its list of sheets, are too large")

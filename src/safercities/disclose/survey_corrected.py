@@ -21,7 +21,7 @@ from safercities.disclose.survey_protected import Protected
 from safercities.disclose.survey_rows import Domain, Minimum, Table, read
 from safercities.disclose.survey_shown import widest_steps
 from safercities.disclose.survey_versions import Name, Rules, attack_versions, each_with_others, joined, name_of
-from safercities.disclose.survey_waves import by_name, defined, row_domain, rows_of, wave
+from safercities.disclose.survey_waves import any_definition, by_name, row_domain, rows_of, three, unversioned, wave
 from safercities.disclose.survey_written import written
 from safercities.disclose.surveys import WANTED, Work
 from safercities.disclose.withhold import without_lone_codes
@@ -107,7 +107,10 @@ class _Work(Work):
         self.versions, self.asked, self.least = versions, width, minimum
         self.names = [name_of(one, estimates.dimensions) for one in self.domains]
         self.known_waves = [by_name(one.wave) for one in versions]
+        self.any_definition = [any_definition(one) for one in self.known_waves]
         self.former = [self._restored(one) for one in versions]
+        called = ([name_of(one, work.estimates.dimensions) for one in work.domains] for work in self.former)
+        self.position = [{name: at for at, name in reversed([*enumerate(names)])} for names in called]
         self.again = np.full(len(self.domains), -1, dtype=np.int64)
         self.top_of = np.full(len(self.domains), -1, dtype=np.int64)
         for group in self.groups:
@@ -172,20 +175,20 @@ class _Work(Work):
         """
         then, now, top = self.known_waves[version], self._numbers(at), int(self.top_of[at])
         counted = np.array([True, self.counted[at], self.counted[at]])
-        for then_called in defined(name, then):
+        for then_called in self.any_definition[version].get(unversioned(name), ()):
             shown = then[then_called][2]
             behind = self.known_waves[numbers[shown]][then_called] if shown in numbers else then[then_called]
-            apart = [now - _three(behind)]
+            apart = [now - three(behind)]
             whole = (then_called[0], *self.names[top][1:])
             if top >= 0 and top != at and whole in then:
-                apart.append((self._numbers(top) - now) - (_three(then[whole]) - _three(then[then_called])))
+                apart.append((self._numbers(top) - now) - (three(then[whole]) - three(then[then_called])))
             if any((small(one, self.minimum[at]) & counted).any() for one in apart):
                 return True
         return False
 
     def _numbers(self, at: int) -> Integers:
         """Respondents, cases and others of a domain now."""
-        return _three((int(self.n[at]), int(self.x[at]), 0))
+        return three((int(self.n[at]), int(self.x[at]), 0))
 
     def _true_enough(self, at: int, name: Name, numbers: Mapping[int, int]) -> int:
         """The latest version of which a row is true enough to be shown again; −1: none."""
@@ -194,7 +197,7 @@ class _Work(Work):
             if shown not in numbers:
                 continue
             work = self.former[numbers[shown]]
-            own = next(i for i, one in enumerate(work.domains) if name_of(one, work.estimates.dimensions) == name)
+            own = self.position[numbers[shown]][name]
             row = work.domains[own].row
             now, then = (_figures(one, row) for one, row in ((self.table, self.main[at]), (work.table, row)))
             then = then._replace(n=float(bands(work.table.n[[row]])[0][0]))
@@ -368,12 +371,6 @@ class _Work(Work):
 
 def _figures(table: Table, row: int) -> Figures:
     return Figures(*(float(one[row]) for one in (table.value, table.se, table.denominator, table.n)))
-
-
-def _three(numbers: tuple[int, int, int]) -> Integers:
-    """Respondents, cases and others."""
-    n, x, _ = numbers
-    return np.array([n, x, n - x], dtype=np.int64)
 
 
 def _side_by_side(samples: Sequence[Sample], group: Group) -> Sample:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from safercities.disclose.corrected import Version
 from safercities.disclose.journal import Wave
@@ -13,6 +14,9 @@ from safercities.disclose.survey_rows import Domain, Table, read
 from safercities.disclose.survey_versions import Name
 from safercities.model.dimensions import TOTAL
 from safercities.model.estimates import Estimates
+
+#: Indicator, without its version; place; codes, without those that are of all.
+Unversioned = tuple[str, str, frozenset[tuple[str, str]]]
 
 
 def wave_of(estimates: Estimates, shown: Estimates, number: int) -> list[Wave]:
@@ -55,10 +59,24 @@ def by_name(wave: Wave) -> dict[Name, tuple[int, int, int]]:
     return found
 
 
-def defined(name: Name, wave: Iterable[Name]) -> list[Name]:
-    """The same domain in a wave, by any definition (version) of its indicator."""
-    (indicator, _), *where = name
-    return [one for one in wave if one[0][0] == indicator and [*one[1:]] == where]
+def three(numbers: tuple[int, int, int]) -> NDArray[np.int64]:
+    """Respondents, cases and others."""
+    n, x, _ = numbers
+    return np.array([n, x, n - x], dtype=np.int64)
+
+
+def unversioned(name: Name) -> Unversioned:
+    """What a domain is called whatever the definition (version) of its indicator is."""
+    (indicator, _), place, codes = name
+    return indicator, place, codes
+
+
+def any_definition(wave: Iterable[Name]) -> dict[Unversioned, list[Name]]:
+    """The domains of a wave, those together that differ only in the definition (version) of their indicator."""
+    found: dict[Unversioned, list[Name]] = {}
+    for name in wave:
+        found.setdefault(unversioned(name), []).append(name)
+    return found
 
 
 def row_domain(row: Mapping[str, Any], dimensions: Sequence[str]) -> Name:

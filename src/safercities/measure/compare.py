@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from safercities.measure.breakdown import CRUDE
-from safercities.measure.rates import rate_difference, rate_ratio
+from safercities.measure.rates import Interval, difference_of, rate_difference, rate_ratio, ratio_of
+from safercities.measure.rows import ROUNDED
 from safercities.model.errors import UsageError, problem
 from safercities.model.estimates import TOTAL, UNKNOWN, Estimates, schema
 from safercities.model.periods import Period
@@ -18,6 +19,8 @@ from safercities.model.periods import Period
 #: What two estimates must share.
 SAME = ("indicator", "version", "source", "unit", "method")
 METHOD = "rate ratio: exact conditional interval; rate difference: MOVER from Garwood intervals"
+#: Of rates whose limits hold more than chance.
+OWN = "rate ratio and rate difference: MOVER from the rates' own intervals"
 
 Row = Mapping[str, Any]
 #: Columns of the contract, which are no dimensions.
@@ -76,10 +79,13 @@ class Comparison:
 def compare(one: Estimates, other: Estimates, level: float = 0.95) -> Comparison:
     """Compare two crude rates, given as one row each.
 
+    Exact limits for rates of counts as they were recorded. Where the rates' own limits hold more than chance, such as
+    rounding to protect people, those of the comparison are made of them: then `level` is that of the rates.
+
     Raises
     ------
     UsageError
-        If they differ in indicator, definition, source, unit or method, or are no crude rates.
+        If they differ in indicator, definition, source, unit or method, are no crude rates, or have no such limits.
     LookupError
         If either is not exactly one row.
 
@@ -114,6 +120,8 @@ def against_rest(estimates: Estimates, dimension: str, level: float = 0.95) -> l
         cases, years = sum(row["n"] for row in group), sum(row["denominator"] for row in group)
         for row in group if len(group) > 1 else []:
             rest = {"n": cases - row["n"], "denominator": years - row["denominator"]}
+            if _holds_more(row):
+                rest |= _limits([one for one in group if one is not row], rest)
             pairs.append((row, {**row, **rest, dimension: f"not {row[dimension]}"}))
     return _compare(pairs, level)
 
@@ -145,13 +153,18 @@ def against_period(
 
 
 def _crude(estimates: Estimates) -> list[dict[str, Any]]:
-    return [row for row in estimates.where(method=CRUDE).rows() if _comparable(row)]
+    return [row for row in estimates.where(method=[CRUDE, CRUDE + ROUNDED]).rows() if _comparable(row)]
 
 
 def _comparable(row: Row) -> bool:
-    return (
-        row["method"] == CRUDE and row["n"] is not None and (row["denominator"] or 0) > 0 and row["value"] is not None
-    )
+    known = ["n", "value", *(("lower", "upper") if _holds_more(row) else ())]
+    crude = (row["method"] or "").removesuffix(ROUNDED) == CRUDE
+    return crude and (row["denominator"] or 0) > 0 and all(row[name] is not None for name in known)
+
+
+def _holds_more(row: Row) -> bool:
+    """Whether a rate's limits hold more than chance, so that its count alone does not make them."""
+    return (row["method"] or "").endswith(ROUNDED)
 
 
 def _together(rows: Iterable[dict[str, Any]], without: Sequence[str]) -> list[list[dict[str, Any]]]:
@@ -168,23 +181,39 @@ def _keys(row: Row) -> dict[str, str]:
     return {name: str(row[name]) for name in row if name in ("place", "period") or name not in _OWN}
 
 
-def _check(one: Row, other: Row) -> None:
+def _check(one: Row, other: Row, level: float) -> None:
     for name in SAME:
         if one[name] != other[name]:
             raise UsageError(problem("not-comparable", name=name, one=one[name] or "none", two=other[name] or "none"))
     if not (_comparable(one) and _comparable(other)):
         raise UsageError(problem("nothing-to-compare"))
+    for row in (one, other):
+        if _holds_more(row) and row["level"] != level:
+            asked = f"{level:g}, which is asked for"
+            raise UsageError(problem("not-comparable", name="level", one=row["level"] or "none", two=asked))
 
 
 def _compare(pairs: Sequence[tuple[Row, Row]], level: float) -> list[Comparison]:
     for one, other in pairs:
-        _check(one, other)
-    if not pairs:
-        return []
+        _check(one, other, level)
+    made: dict[int, Comparison] = {}
+    for more in (False, True):
+        at = [place for place, (one, _) in enumerate(pairs) if _holds_more(one) == more]
+        made |= zip(at, _compared([pairs[place] for place in at], level, more) if at else (), strict=True)
+    return [made[place] for place in range(len(pairs))]
+
+
+def _compared(pairs: Sequence[tuple[Row, Row]], level: float, more: bool) -> list[Comparison]:
+    """Pairs whose own limits hold more than chance, or none of which do."""
     numbers = np.array([[o["n"], o["denominator"], p["n"], p["denominator"], _per(o)] for o, p in pairs], float).T
     x1, t1, x0, t0, per = numbers
-    ratio, low, high, one_sided = rate_ratio(x1, t1, x0, t0, level)
-    gap = rate_difference(x1, t1, x0, t0, level)
+    if more:
+        own = np.array([[o["lower"], o["upper"], p["lower"], p["upper"]] for o, p in pairs], float).T / per
+        sides = Interval(x1 / t1, *own[:2]), Interval(x0 / t0, *own[2:])
+        (ratio, low, high, one_sided), gap = ratio_of(*sides), difference_of(*sides)
+    else:
+        ratio, low, high, one_sided = rate_ratio(x1, t1, x0, t0, level)
+        gap = rate_difference(x1, t1, x0, t0, level)
     return [
         Comparison(
             one=_keys(one),
@@ -198,9 +227,20 @@ def _compare(pairs: Sequence[tuple[Row, Row]], level: float) -> list[Comparison]
             difference_upper=float(per[at] * gap.upper[at]),
             unit=str(one["unit"]),
             level=level,
+            method=OWN if more else METHOD,
         )
         for at, (one, other) in enumerate(pairs)
     ]
+
+
+def _limits(parts: Sequence[Row], whole: Row) -> dict[str, float]:
+    """Limits of the rate of several groups together, from those of each as of independent ones (MOVER)."""
+    years, per = whole["denominator"], _per(parts[0])
+    value = per * whole["n"] / years
+    weight = [row["denominator"] / years for row in parts]
+    below = np.linalg.norm([w * (row["value"] - row["lower"]) for w, row in zip(weight, parts, strict=True)])
+    above = np.linalg.norm([w * (row["upper"] - row["value"]) for w, row in zip(weight, parts, strict=True)])
+    return {"lower": max(value - float(below), 0.0), "upper": value + float(above)}
 
 
 def _per(row: Row) -> float:

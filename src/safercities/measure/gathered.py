@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from safercities.measure.members import Denominators, Membership, Weights, grouped, member_level
+from safercities.measure.published import NOT_IN
 from safercities.measure.rewrite import numbers
 from safercities.measure.rows import FEW
 from safercities.measure.verdicts import of_wholes
@@ -179,6 +180,12 @@ def table_of(
         else:
             arrays.append(pa.nulls(len(work.first), field.type))
     return Estimates(pa.table(arrays, schema=target))
+
+
+def lacking(work: Work, used: Mask) -> Mask:
+    """Groups with a row in use whose limits do not hold the rounding of counts: neither do those of the whole."""
+    said = np.array([NOT_IN in (note or "") for note in work.table.column("note").to_pylist()], dtype=bool)
+    return np.asarray(work.total(used & said) > 0)
 
 
 def _flags(work: Work, used: Mask, coverage: Floats, given: Mask) -> list[str]:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from safercities.measure import standards
-from safercities.measure.gathered import COMPLETE, LASTING, MEAN, Work, aggregated, keyed, prepared, table_of
+from safercities.measure.gathered import COMPLETE, LASTING, MEAN, Work, aggregated, keyed, lacking, prepared, table_of
 from safercities.measure.heterogeneity import Between, Summary, random_effects, usable
 from safercities.measure.members import APART, COUNTED, Denominators, grouped, split
-from safercities.measure.published import per_of
+from safercities.measure.published import NOT_IN, per_of
 from safercities.measure.rewrite import numbers
 from safercities.measure.rows import FEW
 from safercities.measure.upward import GATE
@@ -343,7 +343,9 @@ def _summary_rows(
         for scale, head in zip(scales, work.heads("method"), strict=True)
     ]
     shares = work.covered(used)[1].tolist()
+    narrow = (lacking(work, used) & given).tolist()
     notes = [_note(*each, gate) for each in zip(found, shares, given.tolist(), strict=True)]
+    notes = [f"{note}; {NOT_IN}" if less else note for note, less in zip(notes, narrow, strict=True)]
     keep = np.array([one.members >= 3 for one in found], dtype=bool) & given if further else np.ones(len(found), bool)
     made = table_of(work, measures, used, given, methods=methods, notes=notes)
     return Estimates(made.table.filter(pa.array(keep, pa.bool_())))

@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 UNDER = "; published under: "
 #: Said of numbers in which the error of rounded counts cannot be worked out.
 NOT_IN = "the rounding of counts before publication is not in its interval"
+#: What the methods of crude rates begin with, with whatever interval.
+_CRUDE = "crude rate"
 #: Values are not rounded to more than so many standard errors: rates, and results of surveys.
 COARSEST = (1.25, 4.0)
 #: Decimals, and noughts before the point, beyond which a number was not rounded for show.
@@ -52,7 +54,8 @@ def widened(rows: Estimates, rules: Rules) -> Estimates:
       with this standard error (`COARSEST`). Standard errors are published as they are, or rounded up.
     - Under rounding of small counts, numbers whose method says that they hold it (`ROUNDED`) get nothing more for it.
       Of the others, a count is off by the error of `rules.cases`, a crude rate by that over its denominator; what else
-      is made of such counts is off by what cannot be worked out, which the note says.
+      is made of such counts is off by what cannot be worked out, which the note says. Counts and crude rates hold it
+      all now, whoever widened them: their methods no longer say it, so that they are of one series.
     - Limits keep their form: the added error is put to the distance of each as in MOVER. Those of surveys (rows with
       `df`) stay: they hold already every value that would be shown so. `n` and `n_positive` may be those of bands: they
       are shown, and nothing is computed from them.
@@ -80,7 +83,11 @@ def widened(rows: Estimates, rules: Rules) -> Estimates:
     given = rates.widened(value, numbers(table, "lower"), numbers(table, "upper"), error, level)
     columns |= {"lower": given.lower, "upper": given.upper}
     ends = np.where(fresh, UNDER + rules.name, "")
-    methods = [one + str(end) for one, end in zip(method.to_pylist(), ends, strict=True)]
+    alike = fresh & (rules.cases > 0) & _of_counts(method, counted)
+    names = [
+        one.removesuffix(ROUNDED) if same else one for one, same in zip(method.to_pylist(), alike.tolist(), strict=True)
+    ]
+    methods = [one + str(end) for one, end in zip(names, ends, strict=True)]
     notes = [joined(NOT_IN if one else "") for one in unknown.tolist()]
     return replaced(table, {**columns, "method": methods}, notes=notes)
 
@@ -91,12 +98,18 @@ def _protection(table: pa.Table, method: pa.ChunkedArray, counted: NDArray[np.bo
         return np.zeros(table.num_rows)
     held = np.asarray(pc.ends_with(method, ROUNDED).to_numpy(), dtype=bool)
     count = counted & np.asarray(pc.equal(method, COUNT).to_numpy(), dtype=bool)
-    crude = np.asarray(pc.starts_with(method, "crude rate").to_numpy(), dtype=bool)
+    crude = np.asarray(pc.starts_with(method, _CRUDE).to_numpy(), dtype=bool)
     survey = np.asarray(pc.is_valid(table.column("df")).to_numpy(), dtype=bool)
     years = numbers(table, "denominator")
     per = np.array([per_of(unit) for unit in table.column("unit").to_pylist()])
     rate = np.where(crude & (years > 0), per * rules.cases / np.where(years > 0, years, np.nan), np.nan)
     return np.where(survey | held, 0.0, np.where(count, rules.cases, rate))
+
+
+def _of_counts(method: pa.ChunkedArray, counted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Counts and crude rates, whose error by rounding is known where the rules are."""
+    count = counted & np.asarray(pc.is_in(method, pa.array([COUNT, COUNT + ROUNDED])).to_numpy(), dtype=bool)
+    return np.asarray(count | np.asarray(pc.starts_with(method, _CRUDE).to_numpy(), dtype=bool), dtype=bool)
 
 
 def per_of(unit: str | None) -> float:

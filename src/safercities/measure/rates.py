@@ -162,11 +162,11 @@ def ratio_of(one: Interval, other: Interval) -> Ratio:
     """
     (x, l1, u1), (y, l0, u0) = one, other
     both = x * y
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # roots of less than 0 are those of rounding errors
         value = np.where((x == 0) & (y == 0), np.nan, x / y)
-        root = np.sqrt(both**2 - l1 * u0 * (2 * x - l1) * (2 * y - u0))
+        root = np.sqrt(np.maximum(both**2 - l1 * u0 * (2 * x - l1) * (2 * y - u0), 0.0))
         lower = np.where(l1 > 0, l1 * (2 * x - l1) / (both + root), 0.0)
-        root = np.sqrt(both**2 - u1 * l0 * (2 * x - u1) * (2 * y - l0))
+        root = np.sqrt(np.maximum(both**2 - u1 * l0 * (2 * x - u1) * (2 * y - l0), 0.0))
         upper = np.where(l0 > 0, (both + root) / (l0 * (2 * y - l0)), np.inf)
     missing = np.isnan(x + y + l1 + u1 + l0 + u0)
     lower, upper = np.where(missing, np.nan, lower), np.where(missing, np.nan, upper)
@@ -188,10 +188,14 @@ def rate_difference(x1: ArrayLike, t1: ArrayLike, x0: ArrayLike, t0: ArrayLike, 
     >>> [round(float(part), 5) for part in rate_difference(30, 1000, 10, 1000)]
     [0.02, 0.00713, 0.03384]
     """
-    one, zero = rate(x1, t1, level), rate(x0, t0, level)
-    value = one.value - zero.value
-    below = np.hypot(one.value - one.lower, zero.upper - zero.value)
-    above = np.hypot(one.upper - one.value, zero.value - zero.lower)
+    return difference_of(rate(x1, t1, level), rate(x0, t0, level))
+
+
+def difference_of(one: Interval, other: Interval) -> Interval:
+    """Difference of two independent numbers from their intervals (MOVER, as in `rate_difference`)."""
+    value = one.value - other.value
+    below = np.hypot(one.value - one.lower, other.upper - other.value)
+    above = np.hypot(one.upper - one.value, other.value - other.lower)
     return Interval(value, value - below, value + above)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from safercities.measure.gathered import COMPLETE, MEAN, SUM, Floats, Mask, Work, prepared, table_of
+from safercities.measure.gathered import COMPLETE, MEAN, SUM, Floats, Mask, Work, lacking, prepared, table_of
 from safercities.measure.members import COUNTED, Denominators, grouped
+from safercities.measure.published import NOT_IN
 from safercities.measure.rates import garwood
 from safercities.model.errors import UsageError, problem
 from safercities.model.estimates import Estimates
@@ -156,7 +157,7 @@ def _rows(work: Work, chosen: Mask, gate: float, ending: str) -> Estimates:
     mean = work.total(np.where(used, weight * value, 0.0)) / below
     columns = {"value": mean, **_spread(work, weight, below, used, mean, counted)}
     method = [(SUM if adds else MEAN) + head + ending for adds, head in zip(counted, work.heads("method"), strict=True)]
-    notes = _notes(work, chosen, coverage, gate, given, ending)
+    notes = _notes(work, chosen, used, coverage, gate, given, ending)
     return table_of(work, columns, used, given, methods=method, notes=notes).sort()
 
 
@@ -189,9 +190,10 @@ def _spread(work: Work, weight: Floats, below: Floats, used: Mask, mean: Floats,
     return {"se": together(work.numbers("se"))} | {k: np.where(known, v, np.nan) for k, v in limits.items()}
 
 
-def _notes(work: Work, chosen: Mask, coverage: Floats, gate: float, given: Mask, ending: str) -> list[str]:
-    """What cannot be said by flags: why there is no value, who is in a trend, who did not exist."""
+def _notes(work: Work, chosen: Mask, used: Mask, coverage: Floats, gate: float, given: Mask, ending: str) -> list[str]:
+    """What cannot be said by flags: why there is no value, who is in a trend, who did not exist, what limits lack."""
     composition = _composition(work, chosen) if ending else [""] * len(work.first)
+    narrow = lacking(work, used)
     notes = []
     for at, period in enumerate(work.heads("period")):
         share = f"members with data hold {100 * coverage[at]:.3g} % of the denominator"
@@ -200,6 +202,7 @@ def _notes(work: Work, chosen: Mask, coverage: Floats, gate: float, given: Mask,
             composition[at],
             f"not published: {share}, less than {100 * gate:g} %" if not given[at] else "",
             share if given[at] and coverage[at] < COMPLETE else "",
+            NOT_IN if given[at] and narrow[at] else "",
             f"left out, as they did not exist on the last day: {_named(gone)}" if gone else "",
         )
         notes.append("; ".join(part for part in parts if part))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
@@ -13,6 +13,8 @@ from importlib.resources import files
 from safercities.model.printable import one_line
 
 HIDDEN = "…"
+#: The file of settings; `config.FILE` is it for the rooms above.
+SETTINGS = "observatory.toml"
 #: Names of details that hold what stands in a cell of somebody's data, as a number too.
 CELLS = frozenset({"value", "other", "date"})
 #: Text in problems that comes from the settings, from definitions, from releases or from this program. Any other may
@@ -29,7 +31,12 @@ _OURS = frozenset(
     """.split()  # noqa: SIM905 (one a line they would fill a page)
 )
 #: Keys of the settings below which the values of a column are listed.
-_VALUES = re.compile(r"(.*?\.(?:map|unknown|yes|no|aliases|ratings)\.).*", re.DOTALL)
+_LISTS = ("map", "unknown", "yes", "no", "aliases", "ratings")
+_VALUES = re.compile(rf"(.*?\.(?:{'|'.join(_LISTS)})\.).*", re.DOTALL)
+#: What problems of files name beside columns: keys about a file, and columns of what this program writes.
+_COLUMNS = frozenset(
+    "code coverage crs deff df lower n n_positive period se timezone upper value verdict within".split()  # noqa: SIM905
+)
 
 
 def plain(name: str, value: object) -> bool:
@@ -52,6 +59,46 @@ def without_values(key: str) -> str:
     ('sources.police.sex.map.…', 'sources.police.sex.column')
     """
     return _VALUES.sub(rf"\1{HIDDEN}", key)
+
+
+def named_in(settings: object) -> frozenset[str]:
+    """Every key and text of the settings (as TOML gives them), without the values of columns: no cell is among them.
+
+    Examples
+    --------
+    >>> sorted(named_in({"sex": {"column": "Sexo", "map": {"Maria": "F"}, "unknown": ["Ana"]}}))
+    ['Sexo', 'column', 'map', 'sex', 'unknown']
+    """
+    if isinstance(settings, str):
+        return frozenset({settings})
+    if isinstance(settings, Mapping):
+        below = [named_in(part) for key, part in settings.items() if key not in _LISTS]
+        return frozenset(map(str, settings)).union(*below)
+    if isinstance(settings, list | tuple):
+        return frozenset[str]().union(*map(named_in, settings))
+    return frozenset()
+
+
+def column_without_cells(file: str, column: str | None, named: Collection[str] = ()) -> str | None:
+    """What may be told of the column of a problem, or None. A file without a header is named after its first row.
+
+    Parameters
+    ----------
+    named
+        What the settings name (`named_in`): only such a column of a data file is told.
+
+    Examples
+    --------
+    >>> column_without_cells("a.csv", "Maria Lopez"), column_without_cells("a.csv", "Sexo", {"Sexo"})
+    (None, 'Sexo')
+    >>> column_without_cells("observatory.toml", "sources.police.sex.map.Maria")
+    'sources.police.sex.map.…'
+    """
+    if column is None:
+        return None
+    if file in ("", SETTINGS):
+        return without_values(column)
+    return column if column in named or column in _COLUMNS else None
 
 
 class Hidden(str):
@@ -147,13 +194,18 @@ class Problem:
     @property
     def _words(self) -> dict[str, object]:
         """What the sentences may name: the details, and the place."""
-        return {"file": self.file, "row": self.row, "column": self.column, "rows": self.rows, **dict(self.details)}
+        column = HIDDEN if self.column is None else self.column
+        return {"file": self.file, "row": self.row, "column": column, "rows": self.rows, **dict(self.details)}
 
     @property
     def masked(self) -> Problem:
         """The problem without what the cells hold: for pages that others read. A cell may name a person."""
+        return self.without_cells()
+
+    def without_cells(self, named: Collection[str] = ()) -> Problem:
+        """The problem `masked`, with the columns of data files that the settings name (`named_in`)."""
         details = tuple((name, value if plain(name, value) else Hidden(HIDDEN)) for name, value in self.details)
-        return replace(self, details=details, column=None if self.column is None else without_values(self.column))
+        return replace(self, details=details, column=column_without_cells(self.file, self.column, named))
 
     @property
     def where(self) -> str:

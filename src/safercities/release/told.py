@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import islice
 from typing import Any
@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from safercities.measure.published import UNDER
+from safercities.measure.rows import ROUNDED
 from safercities.model.errors import Problem, problem
 from safercities.model.estimates import Estimates
 from safercities.model.periods import Period
@@ -45,6 +46,7 @@ def told(
     """
     yield from _late(members)
     yield from _differing(rows, "federation-rules-differ", lambda row: rule_of(row["method"]))
+    yield from _differing(rows, "federation-rules-differ", _held, alike=_made_how)
     yield from _differing(rows, "federation-versions-differ", lambda row: row["version"])
     yield from _texts(members)
     left = rows.table.filter(pa.array(~usable, pa.bool_()))
@@ -89,13 +91,36 @@ def rule_of(method: str | None) -> str:
     return (method or "").partition(UNDER)[2].partition(";")[0]
 
 
-def _differing(rows: Estimates, code: str, said: Any) -> Iterator[Problem]:
-    """Series in which members say different things, so that they are not mixed."""
-    groups: dict[tuple[str, str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+def _held(row: Mapping[str, Any]) -> str:
+    """The rules under which a number was published, and whether its limits hold what these did to it."""
+    method, _, _ = (row["method"] or "").partition(UNDER)
+    return rule_of(row["method"]) + (ROUNDED if method.endswith(ROUNDED) else "")
+
+
+def _made_how(row: Mapping[str, Any]) -> tuple[str, str]:
+    """How a number was made and under which rules: what may differ in nothing but whether it holds its rounding."""
+    return (row["method"] or "").partition(UNDER)[0].removesuffix(ROUNDED), rule_of(row["method"])
+
+
+def _differing(
+    rows: Estimates,
+    code: str,
+    said: Callable[[Mapping[str, Any]], object],
+    alike: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda _: (),
+) -> Iterator[Problem]:
+    """Series in which members say different things, so that they are not mixed.
+
+    Parameters
+    ----------
+    alike
+        What rows have to share beside indicator, kind and period to be held against each other.
+    """
+    groups: dict[tuple[str, ...], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     columns = ["indicator", "source", "period", "place", "version", "method"]
     for row in rows.table.group_by(columns).aggregate([]).to_pylist():
-        groups[row["indicator"], str(row["source"]), row["period"]][str(said(row))].add(row["place"])
-    for (indicator, kind, period), found in sorted(groups.items()):
+        key = row["indicator"], str(row["source"]), row["period"], *alike(row)
+        groups[key][str(said(row))].add(row["place"])
+    for (indicator, kind, period, *_), found in sorted(groups.items()):
         if len(found) > 1:
             told = "; ".join(f"{name} ({listed(sorted(places))})" for name, places in sorted(found.items()))
             yield problem(code, indicator=indicator, kind=kind, period=period, groups=told)

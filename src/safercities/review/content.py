@@ -108,7 +108,7 @@ def page(data: ReviewData, texts: Texts) -> Page:
         left_out=[
             table for table in (_read_table(words, data.sources), _located_table(words, data.sources)) if table.rows
         ],
-        problems=_problems(texts, data.problems),
+        problems=_problems(texts, [whole.without_cells(data.named) for whole in data.problems]),
         published=_published(texts, data.released) if data.released else (),
         protection=_protection(texts, data.released) if data.released else (),
     )
@@ -351,7 +351,7 @@ def _problems(texts: Texts, problems: Sequence[Problem]) -> list[tuple[str, Tabl
     found = []
     for severity, name in names.items():
         groups: dict[tuple[object, ...], list[Problem]] = {}
-        for problem in (whole.masked for whole in problems):
+        for problem in problems:
             if str(problem.severity) == severity:
                 key = (problem.code, problem.file, problem.column, problem.what)
                 groups.setdefault(key, []).append(problem)

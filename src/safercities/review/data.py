@@ -62,6 +62,8 @@ class ReviewData:
         Indicator → differences between groups that a survey shows, in the wave that stands for the period.
     changes
         Indicator → that wave against the one before.
+    named
+        Columns that the settings name (`model.errors.named_in`): a problem tells no other one of a data file.
     languages
         The first one's page is review.html.
     made_on
@@ -82,6 +84,7 @@ class ReviewData:
     dimensions: Mapping[str, DimensionInfo] = field(default_factory=dict)
     contrasts: Mapping[str, Sequence[Contrast]] = field(default_factory=dict)
     changes: Mapping[str, Sequence[Contrast]] = field(default_factory=dict)
+    named: frozenset[str] = frozenset()
     languages: Sequence[str] = ("en",)
     synthetic: bool = False
     made_on: str | None = None

@@ -6,6 +6,8 @@ import hashlib
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -24,19 +26,53 @@ def counts(tmp_path: Path):
     made.close()
 
 
+#: Counts somebody until its input ends, says when it has begun, and at the end how often it was.
+COUNTING = f"""
+import sys, threading
+from pathlib import Path
+from safercities.hub.api.counts import Counts
+one, over = Counts(Path(sys.argv[1])), threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), over.set())).start()
+times = 0
+while times < 500 or not over.is_set():
+    one.add({WHO!r}, {END}, {NOW})
+    times += 1
+    if times == 1:
+        print("begun", flush=True)
+print(times)
+"""
+
+
 @pytest.mark.parametrize("processes", [2, 5])
 def test_no_count_of_other_threads_and_processes_is_lost(counts, processes):
-    """Also where there are more processes than parts of the file."""
-    adding = (
-        "import sys; from pathlib import Path; from safercities.hub.api.counts import Counts\n"
-        f"one = Counts(Path(sys.argv[1]))\nfor _ in range(500): one.add({WHO!r}, {END}, {NOW})"
-    )
-    others = [subprocess.Popen([sys.executable, "-c", adding, str(counts.path)]) for _ in range(processes)]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: counts.add(WHO, END, NOW), range(500)))
-    assert [one.wait(60) for one in others] == [0] * processes
+    """Also where there are more processes than parts of the file; and while they count, no sum is ever too low."""
+    command = [sys.executable, "-c", COUNTING, str(counts.path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with ExitStack() as stack:
+        others = [stack.enter_context(subprocess.Popen(command, **pipes)) for _ in range(processes)]
+        assert [one.stdout.readline() for one in others] == ["begun\n"] * processes
+        alone = [counts.add(WHO, END, NOW) for _ in range(5_000)]
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: counts.add(WHO, END, NOW), range(500)))
+        elsewhere = sum(int(one.communicate(timeout=60)[0]) for one in others)
+    assert alone == sorted(set(alone))
     assert len(set(found)) == 500
-    assert counts.add(WHO, END, NOW) == 501 + 500 * processes
+    assert min(found) > alone[-1]
+    assert counts.add(WHO, END, NOW) == 5_501 + elsewhere
+
+
+def test_a_file_that_cannot_be_made_takes_nothing(tmp_path, monkeypatch):
+    """It is asked for again with each request: what one took would be gone at last."""
+
+    def full(*_):
+        raise OSError(ENOSPC, "no room")
+
+    monkeypatch.setattr("safercities.hub.api.counts.mmap.mmap", full)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        with pytest.raises(OSError, match="no room"):
+            Counts(tmp_path / "rates")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_processes_that_come_and_go_are_counted_on(counts):

@@ -107,8 +107,11 @@ def test_answers_of_htmx_run_no_scripts(
         "<p id=new hx-on:click='window.bad = 1'>New</p><script>window.bad = 1</script><img src=/static/icon.svg alt=''>"
     )
     page = opened("<button hx-get=/part hx-target=#here>Get</button><div id=here></div>")
+    page.evaluate("() => { window.taken = new Promise((done) => addEventListener('htmx:load', done, {once: true})) }")
     page.get_by_role("button").click()
-    page.locator("#new").click()
+    page.evaluate("() => window.taken.then(() => true)")  # htmx has taken in what came
+    with page.expect_console_message():
+        page.locator("#new").click()
     assert page.evaluate("window.bad") is None
     assert page.locator("style").count() == 0  # htmx wrote none
     assert new_page.wrong == ["error: htmx:evalDisallowedError"]  # type: ignore[attr-defined]
@@ -154,8 +157,8 @@ def test_leaving_a_changed_form_asks_first(opened: Callable[..., Page], site: St
     asked: list[str] = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
     page.get_by_label("A").fill("new")
-    page.get_by_role("link").click(no_wait_after=True)
-    page.wait_for_timeout(300)
+    with page.expect_event("dialog"):
+        page.get_by_role("link").click(no_wait_after=True)
     assert asked == ["beforeunload"]
     page.get_by_role("button").click()
     expect(page.locator("#said")).to_have_text("ok")

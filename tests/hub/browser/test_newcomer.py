@@ -78,14 +78,21 @@ def worked(person: Person, button: str) -> None:
     What the page asks meanwhile waits: both would use one connection. Only then: where requests can be held back,
     the browser keeps no file of the pages.
     """
+    held: list[Route] | None = []
 
     def wait(route: Route) -> None:
-        route.continue_()
+        if held is not None and route.request.headers.get("hx-request"):
+            held.append(route)
+        else:
+            route.continue_()
 
     person.page.route("**/jobs/**", wait)
     person.go(person.button(button))
     job = made_observatory.run(Job.objects.get(state=Job.State.WAITING))
     assert job.state == Job.State.DONE, (job.message, job.problems)
+    asked, held = held, None
+    for route in asked:
+        route.continue_()
     expect(person.page.locator(".job.done")).to_be_visible()
     person.look()
     person.page.unroute("**/jobs/**", wait)

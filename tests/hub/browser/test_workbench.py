@@ -40,7 +40,8 @@ def _begin(page: Page) -> None:
     page.get_by_role("link", name="Say what it holds").click()
     page.check("input[value=incidents]")
     page.fill("#name", "cases")
-    page.get_by_role("button", name="Go on").click()
+    with page.expect_navigation():  # loaded with its scripts: a choice made before would not be heard
+        page.get_by_role("button", name="Go on").click()
     page.wait_for_selector("#mapping")
 
 
@@ -95,10 +96,12 @@ def test_what_is_wrong_comes_and_goes_beside_its_question_while_one_writes_on(vi
     page.wait_for_selector(".beside td.read >> text=0101")
     page.select_option("#q-when", "")
     page.wait_for_selector("#q-when-wrong:not([hidden]) >> text=this key is missing")
+    page.wait_for_selector("#q-when[aria-invalid=true]")  # said once the list has settled
     text, invalid, said = _told(page, "q-when")
     assert invalid
     assert text in said
-    page.get_by_role("button", name="Save", exact=True).click()  # refused: the page is a new one
+    with page.expect_navigation():  # refused: the page is a new one
+        page.get_by_role("button", name="Save", exact=True).click()
     page.wait_for_selector("#q-when-wrong:not([hidden])")
     assert _told(page, "q-when")[1]
     new_page.wrong[:] = [one for one in new_page.wrong if "400" not in one]
@@ -107,6 +110,7 @@ def test_what_is_wrong_comes_and_goes_beside_its_question_while_one_writes_on(vi
     page.keyboard.type("half a wo")
     page.wait_for_selector("#q-when-wrong", state="hidden")
     page.wait_for_selector(".counts >> text=7 rows read")
+    page.wait_for_selector("#q-when:not([aria-invalid])")
     assert _told(page, "q-when")[:2] == ("", False)
     assert page.evaluate("document.activeElement.id") == "q-sheet"
     assert page.input_value("#q-sheet") == "half a wo"

@@ -10,8 +10,11 @@ from hub.figures.made_chain import STRANGE
 from hub.figures.test_rows import queries
 from release.made_release import CITY, DISTRICTS, rows
 from safercities.hub.figures import Figures, Query, build
+from safercities.hub.figures.headlines import headlines
 from safercities.hub.figures.query import FACETS
+from safercities.hub.figures.store import ROWS, SHOWN
 from safercities.indicators.catalogue import indicator
+from safercities.measure.rows import ROUNDED
 from safercities.model.errors import UsageError
 
 HOMICIDE = "sdg.16.1.1"
@@ -120,6 +123,21 @@ def test_the_latest_is_there_when_it_is_withheld_and_where_there_is_no_rate(
     build(folder / "other", only.chain)
     (row,) = Figures.open(folder / "other").latest(HOMICIDE, CITY.id)
     assert (row["unit"], row["value"]) == ("victims", 40.0)
+
+
+def test_a_series_does_not_end_where_limits_begin_to_hold_the_rounding_of_counts() -> None:
+    """Five years as they were published before an upgrade, and one after it: one series, whichever has more rows."""
+    plain = "crude rate, Garwood interval"
+    row = {"source": "police", "version": "1", "unit": "per 100 000", "sex": "_T", ROWS: 20, SHOWN: 20}
+    rows = [row | {"method": plain, "period": str(year)} for year in range(2019, 2024)]
+    rows.append(row | {"method": plain + ROUNDED, "period": "2024", ROWS: 4, SHOWN: 4})
+    other = row | {"method": f"directly standardised (WHO), Fay–Feuer interval{ROUNDED}", "period": "2024"}
+    (head,) = headlines([*rows, other], ["sex"], None)
+    assert (head.method, head.period) == (plain + ROUNDED, "2024")
+    (before,) = headlines(rows[:-1], ["sex"], None)
+    assert (before.method, before.period) == (plain, "2023")
+    two = [*rows, row | {"source": "health", "method": plain, "period": "2024", ROWS: 90, SHOWN: 90}]
+    assert [one.source for one in headlines(two, ["sex"], None)] == ["police", "health"]  # of 104 and 90 numbers
 
 
 def test_what_is_told_of_an_indicator_comes_from_the_release(made: Made) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from hub import made_observatory
+from hub.jobs.halted import Halt, runs
 from hub.jobs.previewed import copied, write
 from hub.jobs.previewed import previewed as previewed
 from hub.jobs.previewed import ready as ready
@@ -27,7 +28,6 @@ from hub.operate.made_hub import environment
 from safercities.release.chain import verify_chain
 
 PATIENCE = 120.0
-ROWS = 30_000
 SETUP = """
 import os, sys, json
 os.environ["DJANGO_SETTINGS_MODULE"] = "safercities.hub.settings"
@@ -50,6 +50,24 @@ queue.start(row, "publish", ana, proposal=one.pk)
 
 
 MEASURE = 'queue.start(row, "measure", None)'
+#: Asks for it again, and asks it to stop once its process has come to where it halts.
+MEASURE_AND_STOP = """
+import time
+from pathlib import Path
+job = queue.start(Observatory.objects.get(), "measure", None)
+while not Path(sys.argv[2]).exists():
+    time.sleep(0.02)
+queue.ask_to_stop(job, None)
+"""
+#: Three jobs, and one call more than they need.
+THREE = """
+from safercities.hub.jobs.tasks import work
+for kind in ("check", "measure", "figures"):
+    queue.start(row, kind, None)
+work.enqueue(row.pk)
+"""
+#: Where the writing of a release is killed: its numbers are there, and nothing has sealed them.
+HALF_WRITTEN = "*/releases/.2024-1.tmp-*/manifest.json"
 
 
 class Hub:
@@ -57,14 +75,19 @@ class Hub:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.home = folder / "mini", folder / "home"
-        self.env = environment(folder, SAFERCITIES_HUB_HOME=str(self.home), SAFERCITIES_LOG_LEVEL="WARNING")
+        self.env, self.halt = self.environ(), Halt(folder / "halted")
         self.workers: list[subprocess.Popen[bytes]] = []
 
+    def environ(self, **more: str) -> dict[str, str]:
+        """That of its processes."""
+        home = {"SAFERCITIES_HUB_HOME": str(self.home), "SAFERCITIES_LOG_LEVEL": "WARNING"}
+        return environment(self.home.parent, **home, **more)
+
     @classmethod
-    def new(cls, folder: Path, ready: Path, rows: int, then: str) -> Hub:
-        """One whose observatory has so many rows, where these lines were run."""
+    def new(cls, folder: Path, ready: Path, then: str) -> Hub:
+        """One with an observatory, where these lines were run."""
         hub = cls(folder)
-        made_observatory.build(hub.folder, rows)
+        made_observatory.build(hub.folder)
         shutil.copytree(ready, hub.home)
         hub.say(FIRST + then)
         return hub
@@ -76,13 +99,22 @@ class Hub:
 
     def say(self, text: str) -> None:
         """Run some lines in the hub."""
-        subprocess.run([sys.executable, "-c", SETUP + text, str(self.folder)], env=self.env, check=True, timeout=60)
+        words = [sys.executable, "-c", SETUP + text, str(self.folder), str(self.halt.file)]
+        subprocess.run(words, env=self.env, check=True, timeout=PATIENCE)
 
-    def worker(self, *options: str) -> subprocess.Popen[bytes]:
-        """Start one."""
+    def worker(self, *options: str, at: str = "") -> subprocess.Popen[bytes]:
+        """Start one. Its jobs halt at this place, if one is named: see `halted`."""
         command = [sys.executable, "-m", "safercities.hub", "worker", "--interval", "0.1", *options]
-        self.workers.append(subprocess.Popen(command, env=self.env))
+        env = self.environ(**self.halt.at(at)) if at else self.env
+        self.workers.append(subprocess.Popen(command, env=env))
         return self.workers[-1]
+
+    def halted(self) -> int:
+        """Wait until the job halts; its process."""
+        self.until(lambda: self.halt.pid or self.ended())
+        assert self.halt.pid, self.last()
+        assert "running" in {job["state"] for job in self.jobs()}
+        return self.halt.pid
 
     def jobs(self) -> list[dict[str, Any]]:
         """All jobs, the oldest first."""
@@ -90,7 +122,7 @@ class Hub:
 
     @cached_property
     def reading(self) -> sqlite3.Connection:
-        """One for all looks: they are many, so that what is to be killed is caught at its step."""
+        """One for all looks."""
         made = sqlite3.connect(f"file:{self.home / 'hub.sqlite3'}?mode=ro", uri=True, timeout=20)
         made.row_factory = sqlite3.Row
         return made
@@ -105,7 +137,7 @@ class Hub:
         while not holds():
             assert time.monotonic() < end, self.jobs()
             assert all(worker.poll() in (None, 0, -signal.SIGKILL) for worker in self.workers)
-            time.sleep(0.005)
+            time.sleep(0.02)
 
     def ended(self) -> bool:
         return self.last()["state"] in ("done", "failed", "cancelled")
@@ -117,23 +149,12 @@ class Hub:
         return self.last()
 
     def kill(self, worker: subprocess.Popen[bytes]) -> None:
-        """As when the power fails for it; and time passes until that is noticed."""
+        """As when the power fails for it while its job halts; and time passes until that is noticed."""
+        child = self.halted()
         worker.kill()
         worker.wait()
-        self.until(lambda: not self.children())
+        self.until(lambda: not runs(child))
         write(self.home, "UPDATE hub_job SET heartbeat = '2020-01-01 00:00:00' WHERE state = 'running'")
-
-    def children(self) -> list[int]:
-        """Processes that run the last job."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = path.read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"safercities.hub.jobs.child" in words and self.last()["id"] in words[3].decode().replace("-", ""):
-                found.append(int(path.parent.name))
-        return found
 
     def releases(self) -> list[str]:
         return sorted(one.name for one in (self.folder / "releases").glob("[!.]*"))
@@ -146,8 +167,8 @@ class Hub:
 
 @pytest.fixture(scope="module")
 def measuring(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Hub:
-    """A hub where many rows wait to be measured. To be copied."""
-    return Hub.new(tmp_path_factory.mktemp("measuring"), ready, ROWS, MEASURE)
+    """A hub where an observatory waits to be measured. To be copied."""
+    return Hub.new(tmp_path_factory.mktemp("measuring"), ready, MEASURE)
 
 
 @pytest.fixture(scope="module")
@@ -181,29 +202,40 @@ def take(tmp_path: Path) -> Iterator[Callable[[Hub], Hub]]:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks at processes as Linux shows them")
 
 
-def test_a_worker_killed_while_measuring(measuring: Hub, take: Callable[[Hub], Hub]) -> None:
+def test_a_worker_that_is_stopped_puts_its_job_back_and_one_that_is_killed_loses_it(
+    measuring: Hub, take: Callable[[Hub], Hub]
+) -> None:
     hub = take(measuring)
-    worker = hub.worker()
-    hub.until(lambda: hub.last()["step"].startswith("measure"))
-    hub.kill(worker)
+    worker = hub.worker(at="measure-one")
+    child = hub.halted()
+    worker.terminate()
+    assert worker.wait(PATIENCE) == 0
+    assert not runs(child)
+    assert (hub.last()["state"], hub.last()["attempt"]) == ("waiting", 0)
+    hub.kill(hub.worker(at="measure-one"))
     assert hub.last()["state"] == "running"
     assert not (hub.folder / "build").exists()
     job = hub.do()
-    assert (job["state"], job["attempt"]) == ("done", 2)
+    assert (job["state"], job["attempt"]) == ("done", 2)  # to be stopped was none
     assert (hub.folder / "build" / "estimates.parquet").is_file()
 
 
-@pytest.mark.parametrize("step", ["protect-period", "attack", "write", "pages"])
-def test_a_worker_killed_while_publishing(publishing: Hub, take: Callable[[Hub], Hub], step: str) -> None:
+@pytest.mark.parametrize("steps", [("protect-period", "attack"), ("write", "pages")], ids="-".join)
+def test_a_worker_killed_while_publishing(publishing: Hub, take: Callable[[Hub], Hub], steps: tuple[str, str]) -> None:
+    """Two times, each at another step; the third time nobody is killed."""
     hub = take(publishing)
-    worker = hub.worker()
-    hub.until(lambda: hub.last()["step"].partition("|")[0] == step or hub.ended())
-    hub.kill(worker)
-    # whatever is there holds
-    chain = verify_chain(hub.folder / "releases") if hub.releases() else []
-    assert [each.path.name for each in chain] == hub.releases()
+    for step in steps:
+        hub.kill(hub.worker(at=HALF_WRITTEN if step == "write" else step))
+        assert hub.last()["step"].partition("|")[0] == step
+        # whatever is there holds
+        chain = verify_chain(hub.folder / "releases") if hub.releases() else []
+        assert [each.path.name for each in chain] == hub.releases() == (["2024-1"] if step == "pages" else [])
+        left = (hub.folder / "releases").glob(".2024-1.tmp-*/*")
+        assert {"estimates.parquet", "manifest.json"} & {path.name for path in left} == (
+            {"estimates.parquet"} if step == "write" else set()
+        )
     job = hub.do()
-    assert job["state"] == "done", job["problems"]
+    assert (job["state"], job["attempt"]) == ("done", 3), job["problems"]
     assert hub.releases() == ["2024-1"]
     assert len(verify_chain(hub.folder / "releases")) == 1
     assert hub.events("release.published") == hub.events("release.announced") == 1
@@ -213,10 +245,18 @@ def test_a_worker_killed_while_publishing(publishing: Hub, take: Callable[[Hub],
 def test_two_workers_never_run_one_observatory_twice(
     ready: Path, tmp_path_factory: pytest.TempPathFactory, take: Callable[[Hub], Hub]
 ) -> None:
-    asked = 'for kind in ("check", "measure", "figures"): queue.start(row, kind, None)'
-    hub = take(Hub.new(tmp_path_factory.mktemp("two"), ready, 240, asked))
-    workers = [hub.worker("--at-once", "2") for _ in range(2)]
-    most = 0
+    hub = take(Hub.new(tmp_path_factory.mktemp("two"), ready, THREE))
+    workers = [hub.worker("--at-once", "2", at="check-source") for _ in range(2)]
+    hub.halted()
+    most, lanes = 0, set[str]()
+
+    def three_have_looked() -> bool:
+        """Call again, until a lane of either worker has come: each has two, and one of the four is at the job."""
+        for status, taken in hub.reading.execute("SELECT status, worker_ids FROM django_tasks_database_dbtaskresult"):
+            assert status != "FAILED"
+            lanes.update(json.loads(taken))
+        write(hub.home, "UPDATE django_tasks_database_dbtaskresult SET status = 'READY' WHERE status = 'SUCCESSFUL'")
+        return len(lanes) > 2
 
     def all_ended() -> bool:
         nonlocal most
@@ -224,6 +264,9 @@ def test_two_workers_never_run_one_observatory_twice(
         most = max(most, sum(one["state"] == "running" for one in jobs))
         return all(one["state"] in ("done", "failed") for one in jobs)
 
+    hub.until(three_have_looked)
+    assert not all_ended()
+    hub.halt.go_on()
     hub.until(all_ended)
     jobs = hub.jobs()
     assert most == 1
@@ -240,33 +283,19 @@ def test_two_workers_never_run_one_observatory_twice(
 
 
 def test_memory_that_ends_takes_the_job_and_not_the_worker(measuring: Hub, take: Callable[[Hub], Hub]) -> None:
+    """It takes the next one, which is stopped on request."""
     hub = take(measuring)
-    worker = hub.worker()
-    hub.until(lambda: hub.last()["step"].startswith("measure"))
-    (child,) = hub.children()
-    os.kill(child, signal.SIGKILL)  # as the kernel does
+    worker = hub.worker(at="measure-one")
+    os.kill(hub.halted(), signal.SIGKILL)  # as the kernel does
     hub.until(hub.ended)
     assert hub.last()["state"] == "failed"
     assert "memory ran out" in hub.last()["message"]
-    assert worker.poll() is None
-
-
-def test_a_worker_that_is_stopped_puts_its_job_back(measuring: Hub, take: Callable[[Hub], Hub]) -> None:
-    hub = take(measuring)
-    worker = hub.worker()
-    hub.until(lambda: hub.last()["step"].startswith("measure"))
-    worker.terminate()
-    assert worker.wait(PATIENCE) == 0
-    assert not hub.children()
-    assert (hub.last()["state"], hub.last()["attempt"]) == ("waiting", 0)
-    assert hub.do()["state"] == "done"
-
-
-def test_a_running_job_is_stopped_on_request(measuring: Hub, take: Callable[[Hub], Hub]) -> None:
-    hub = take(measuring)
-    hub.worker()
-    hub.until(lambda: hub.last()["state"] == "running")
-    hub.say("queue.ask_to_stop(Job.objects.get(), None)")
+    hub.halt.go_on()  # the place is free
+    hub.say(MEASURE_AND_STOP)
+    assert hub.halted()
+    hub.halt.go_on()
     hub.until(hub.ended)
-    assert hub.last()["state"] in ("cancelled", "done")
-    assert (hub.folder / "build").exists() == (hub.last()["state"] == "done")
+    assert len(hub.jobs()) == 2
+    assert hub.last()["state"] == "cancelled"
+    assert not (hub.folder / "build").exists()
+    assert worker.poll() is None

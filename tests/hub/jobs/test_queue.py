@@ -159,7 +159,11 @@ def test_processes_that_ask_and_take_at_once_do_each_job_once(tmp_path: Path) ->
     subprocess.run([sys.executable, "-c", begin + FIRST], env=environ, check=True, timeout=120)
     run = [sys.executable, "-c", begin + WORK, str(tmp_path)]
     both = [subprocess.Popen(run, env=environ, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [json.loads(process.communicate(timeout=120)[0]) for process in both]
+    try:
+        said = [json.loads(process.communicate(timeout=120)[0]) for process in both]
+    finally:
+        for process in both:  # where one breaks, the other waits for it
+            process.kill()
     assert [process.returncode for process in both] == [0, 0]
     assert sorted(number for taken, _, _ in said for number in taken) == list(range(20))
     assert {count for _, running, _ in said for count in running} == {1}

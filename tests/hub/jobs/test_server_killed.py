@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from hashlib import sha256
 from http.client import HTTPConnection
 from pathlib import Path
@@ -20,10 +18,10 @@ from typing import Any
 
 import pytest
 
+from hub.jobs.halted import Halt, below, kill, runs
 from hub.jobs.previewed import copied, write
 from hub.jobs.previewed import previewed as previewed
 from hub.jobs.previewed import ready as ready
-from hub.made_observatory import robberies
 from hub.operate.made_hub import environment
 from hub.operate.test_serve import BUILT, Running, served
 from safercities.observatory import open as open_observatory
@@ -51,6 +49,8 @@ one.state, one.decided_by = "approved", ana
 one.save()
 queue.start(row, "publish", ana, proposal=one.pk)
 """
+#: Where the writing of results is killed: its numbers are there, and nothing says that they are whole.
+HALF_WRITTEN = "*/mini/.build.tmp-*/problems.csv"
 
 
 class Place:
@@ -58,13 +58,14 @@ class Place:
 
     def __init__(self, folder: Path, previewed: Path) -> None:
         self.folder, self.home, self.city = folder, folder / "home", folder / "mini"
+        self.halt = Halt(folder / "halted")
         copied(previewed, folder)
         self.session = (folder / "session").read_text()
 
     def say(self, text: str) -> None:
         """Run some lines beside the hub."""
         env = environment(self.folder, SAFERCITIES_HUB_HOME=str(self.home), SAFERCITIES_KEYS=str(self.home / "keys"))
-        subprocess.run([sys.executable, "-c", SETUP + text], env=env, check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", SETUP + text], env=env, check=True, timeout=PATIENCE)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.home / 'hub.sqlite3'}?mode=ro", uri=True, timeout=20)) as database:
@@ -73,6 +74,22 @@ class Place:
     def job(self) -> tuple[Any, ...]:
         """State, step and attempt of the newest."""
         return self.rows("SELECT state, step, attempt FROM hub_job ORDER BY created DESC LIMIT 1")[0]
+
+    def halted(self) -> int:
+        """Wait until the newest job halts; its process."""
+        until(lambda: self.halt.pid or self.job()[0] not in ("waiting", "running"))
+        assert self.halt.pid, self.job()
+        assert self.job()[0] == "running"
+        return self.halt.pid
+
+    def time_passes(self) -> None:
+        """Until it is noticed that the job has lost its worker."""
+        write(self.home, "UPDATE hub_job SET heartbeat = '2020-01-01 00:00:00' WHERE state = 'running'")
+
+    def ended(self) -> str:
+        """Wait for the end of the newest job; how it ended."""
+        until(lambda: self.job()[0] not in ("waiting", "running"))
+        return str(self.job()[0])
 
     def quarantined(self) -> list[Path]:
         return sorted((self.home / "uploads").iterdir())
@@ -143,117 +160,95 @@ def until(holds: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def family(pid: int) -> list[int]:
-    """A process and all that came from it."""
-    below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(found for each in below for found in family(int(each)))]
-
-
-def kill(pids: list[int]) -> None:
-    """As when the power fails: all at once, and nobody is asked."""
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    until(lambda: not any(_runs(pid) for pid in pids))
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def server(hub: Running) -> list[int]:
-    """Processes that answer requests."""
-    return next(each for each in map(family, _children(hub)) if b"granian" in _command(each[0]))
-
-
-def _children(hub: Running) -> list[int]:
-    return [int(each) for each in Path(f"/proc/{hub.process.pid}/task/{hub.process.pid}/children").read_text().split()]
+def server(hub: Running) -> int:
+    """The process that answers requests, with its own below it."""
+    return next(pid for pid in below(hub.process.pid) if b"granian" in _command(pid))
 
 
 def _command(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
-def test_a_hub_killed_in_the_middle_of_an_upload(place: Place) -> None:
-    with served(place.folder, "mini", "--home", "home") as hub:
-        line = place.bring_half(hub)
-        kill(family(hub.process.pid))
+def end(pid: int) -> None:
+    """As when the power fails for it and all that came from it."""
+    ended = kill(pid)
+    until(lambda: not any(runs(each) for each in ended))
+
+
+def test_a_hub_killed_while_a_file_comes_and_while_it_measures(place: Place, tmp_path: Path) -> None:
+    """While it counts, and again while it writes: nothing is half there, and the third time it all comes to its end."""
+    undisturbed, build = tmp_path / "undisturbed" / "mini", place.city / "build"
+    shutil.copytree(place.city, undisturbed)
+    open_observatory(undisturbed).build()
+    with served(place.folder, "mini", "--home", "home", **place.halt.at("measure-one")) as hub:
+        place.say('queue.start(row, "measure", User.objects.get(email="ana@example.org"))')
+        line, child = place.bring_half(hub), place.halted()
+        assert place.job()[1].startswith("measure-one|")
+        end(hub.process.pid)
         line.close()
+    until(lambda: not runs(child))
     assert len(place.quarantined()) == 1  # what was left
     place.nothing_came()
-    with served(place.folder, "--home", "home") as hub:
+    assert (place.job()[0], build.exists()) == ("running", False)
+    place.time_passes()
+    with served(place.folder, "--home", "home", **place.halt.at(HALF_WRITTEN)) as hub:
         assert place.quarantined() == []
         assert "cases.csv" not in hub.get("/")
         place.nothing_came()
-        assert place.bring(hub) == 302
-        place.all_came()
-        assert hub.stop() == 0
-
-
-def test_a_browser_that_goes_in_the_middle_of_an_upload_brings_nothing(place: Place) -> None:
-    with served(place.folder, "mini", "--home", "home") as hub:
-        place.bring_half(hub).close()
+        child = place.halted()
+        assert place.job()[2] == 2
+        end(hub.process.pid)
+    until(lambda: not runs(child))
+    (left,) = place.city.glob(".build.tmp-*")
+    assert (left / "estimates.parquet").is_file()
+    assert not (left / "manifest.json").exists()
+    assert (place.job()[0], build.exists()) == ("running", False)
+    assert not (place.city / "releases").exists()
+    place.time_passes()
+    with served(place.folder, "--home", "home") as hub:
+        assert place.ended() == "done"
+        assert place.job()[2] == 3
+        assert whole(build, undisturbed / "build")
+        assert {path.name for path in place.city.iterdir()} == {path.name for path in undisturbed.iterdir()}
+        place.bring_half(hub).close()  # as a browser goes in the middle of an upload
         until(lambda: not place.quarantined())
         place.nothing_came()
         assert place.bring(hub) == 302
         place.all_came()
+        assert hub.stop() == 0
 
 
-@pytest.mark.parametrize(("who", "step"), [("the server", "protect"), ("all of them", "attack")])
-def test_a_hub_killed_while_a_release_is_published(place: Place, who: str, step: str) -> None:
+def test_a_hub_killed_while_a_release_is_published(place: Place) -> None:
     """The release is made once, whoever is killed: the job is put back by the worker, or found without one."""
-    with served(place.folder, "mini", "--home", "home") as hub:
-        place.say(APPROVED)
-        until(lambda: str(place.job()[1]).startswith(step) or place.job()[0] == "done")
-        kill(family(hub.process.pid) if who == "all of them" else server(hub))
-        until(lambda: hub.process.poll() is not None)
-    # the worker's processes end too, and leave nothing half
-    until(lambda: not any(_is_job(path, place.home) for path in Path("/proc").glob("[0-9]*")))
     releases = place.city / "releases"
-    assert [each.number for each in verify_chain(releases)] in ([], [1]) if releases.exists() else True
-    write(place.home, "UPDATE hub_job SET heartbeat = '2020-01-01 00:00:00' WHERE state = 'running'")
+
+    def numbers() -> list[int]:
+        return [each.number for each in verify_chain(releases)] if releases.exists() else []
+
+    with served(place.folder, "mini", "--home", "home", **place.halt.at("protect-period")) as hub:
+        place.say(APPROVED)
+        children = [place.halted()]
+        end(server(hub))
+        until(lambda: hub.process.poll() is not None)
+    until(lambda: not runs(children[0]))  # the worker's processes end too, and leave nothing half
+    assert numbers() == []
+    place.time_passes()
+    with served(place.folder, "--home", "home", **place.halt.at("attack")) as hub:
+        children.append(place.halted())
+        end(hub.process.pid)
+    until(lambda: not any(map(runs, children)))
+    assert numbers() == []
+    place.time_passes()
     with served(place.folder, "--home", "home") as hub:
-        until(lambda: place.job()[0] not in ("waiting", "running"))
-        assert place.job()[0] == "done"
+        assert place.ended() == "done"
         assert hub.get("/o/mini/releases/1/")
-    assert [each.number for each in verify_chain(releases)] == [1]
+    assert numbers() == [1]
     for verb in ("release.published", "release.announced"):
         assert place.rows(f"SELECT count(*) FROM hub_event WHERE verb = '{verb}'") == [(1,)]
     assert place.rows("SELECT state FROM hub_proposal") == [("published",)]
-
-
-def test_a_hub_killed_while_it_measures_leaves_nothing_half_and_measures_the_same(place: Place, tmp_path: Path) -> None:
-    """While it counts, and again while it writes: there is no result until there is the whole one."""
-    head, *lines = robberies(50_000).splitlines(keepends=True)
-    (place.city / "robberies.csv").write_text(head + "".join(lines) * 4, encoding="utf-8")
-    undisturbed, build = tmp_path / "undisturbed" / "mini", place.city / "build"
-    shutil.copytree(place.city, undisturbed)
-    open_observatory(undisturbed).build()
-    started = ["mini"]
-    for moment in ("measure", "write"):
-        with served(place.folder, *started, "--home", "home") as hub:
-            if started:
-                place.say('queue.start(row, "measure", User.objects.get(email="ana@example.org"))')
-            until(lambda: place.job()[0] == "running" and str(place.job()[1]).startswith("measure"))
-            if moment == "write":
-                until(lambda: list(place.city.glob(".build.tmp-*")) or place.job()[0] == "done")
-            kill(family(hub.process.pid))
-            started.clear()
-        assert moment == "write" or (place.job()[0], build.exists()) == ("running", False)
-        assert not build.exists() or whole(build, undisturbed / "build")
-        assert not (place.city / "releases").exists()
-        write(place.home, "UPDATE hub_job SET heartbeat = '2020-01-01 00:00:00' WHERE state = 'running'")
-    with served(place.folder, "--home", "home") as hub:
-        until(lambda: place.job()[0] not in ("waiting", "running"))
-        assert hub.stop() == 0
-    state, _, attempt = place.job()
-    assert state == "done"
-    assert attempt in (2, 3)  # the second time it may have been written before it was killed
-    assert whole(build, undisturbed / "build")
-    assert {path.name for path in place.city.iterdir()} == {path.name for path in undisturbed.iterdir()}
 
 
 def whole(found: Path, wanted: Path) -> bool:
@@ -263,13 +258,3 @@ def whole(found: Path, wanted: Path) -> bool:
 
 def _contents(folder: Path) -> dict[Path, bytes]:
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def _is_job(path: Path, home: Path) -> bool:
-    """Whether a process runs a job of this hub."""
-    try:
-        return (
-            b"jobs.child" in (path / "cmdline").read_bytes() and str(home).encode() in (path / "environ").read_bytes()
-        )
-    except OSError:
-        return False

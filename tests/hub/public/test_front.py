@@ -12,7 +12,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import OperationalError
 from django.test import RequestFactory
 
-from hub.public.test_kept import HOME, PAGES
+from hub.public.test_kept import HOME, PAGES, rate
 from safercities.hub import kept
 from safercities.hub.front import Application, Front
 from safercities.hub.models import Observatory
@@ -89,7 +89,7 @@ def test_proxies_are_taken_at_their_word(
     assert (headers["X-Request-ID"], again) == ("a" * 16, body)
     with pytest.raises(AssertionError):  # nobody asked for it without https
         ask(front, page)
-    monkeypatch.setitem(settings.OPTIONS, "RATE_PUBLIC", "2/d")
+    rate(monkeypatch, "2/d")
     api = PAGES[-1]
     for visitor in ("192.0.2.1", "192.0.2.2"):
         got = [ask(one, api, **said | {"HTTP_X_FORWARDED_FOR": visitor})[0] for one in (django, front, front)]

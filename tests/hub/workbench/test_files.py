@@ -17,7 +17,7 @@ from hub.workbench.conftest import MESSY
 from safercities.collect import archive
 from safercities.hub.jobs import leftovers
 from safercities.hub.models import Event, Role, Upload
-from safercities.hub.workbench import uploads
+from safercities.hub.workbench import shelf, uploads
 from safercities.hub.workbench.document import Document
 
 
@@ -236,3 +236,11 @@ def test_a_form_from_elsewhere_brings_nothing(town, analyst, quarantine):
     assert answer.status_code == 403
     assert not Upload.objects.exists()
     assert not list(quarantine.iterdir())
+
+
+def test_an_archive_with_too_long_a_list_is_shown_and_nothing_in_it(town, analyst, browser_of, monkeypatch):
+    (town.path / "cases.zip").write_bytes(zipped(**{"a.csv": MESSY, "b.csv": MESSY}))
+    assert "cases.zip/a.csv" in shelf.offered(town)
+    monkeypatch.setattr(archive, "MAX_LIST", 10)
+    assert list(shelf.offered(town)) == ["cases.zip"]
+    assert "cases.zip" in browser_of(analyst).get("/w/city/files/").content.decode()

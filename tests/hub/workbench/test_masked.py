@@ -48,7 +48,7 @@ def test_nor_on_the_pages_of_publishing(office: Office) -> None:
 
 def test_jobs_of_before_tell_reviewers_what_the_code_says_in_general(office: Office) -> None:
     job = queue.start(office.observatory, "check", office.people["ana"])
-    kept = {"severity": "error", "file": "a.csv", "row": 7, "column": "c", "rows": 1, "what": SECRET, "todo": SECRET}
+    kept = {"severity": "error", "file": "a.csv", "row": 7, "column": SECRET, "rows": 1, "what": SECRET, "todo": SECRET}
     found = [kept | {"code": code} for code in (*catalogue(), "a-code-that-is-gone")]
     for language in ("en", "fr"):
         with override(language):
@@ -77,11 +77,48 @@ def details(code: str) -> dict[str, Any]:
 def test_no_sentence_keeps_a_cell(language: str) -> None:
     with override(language):
         for code in catalogue():
-            made = problem(code, file="a.csv", row=7, column="c", **details(code))
-            said = texts.said(masked(texts.kept(made)))
-            assert SECRET not in said.what + said.todo, code
-            if not QUOTING & details(code).keys():
+            made = problem(code, file="a.csv", row=7, column=SECRET, **details(code))
+            hidden = masked(texts.kept(made))
+            said = texts.said(hidden)
+            assert SECRET not in said.what + said.todo + str(hidden) + str(made.masked), code
+            if not QUOTING & details(code).keys() and "{column}" not in made.kind.what + made.kind.todo:
                 assert said == texts.said(made), code
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_details_that_do_not_fit_the_sentence_are_as_none(language: str) -> None:
+    with override(language):
+        for code in catalogue():
+            one = {"code": code, "file": "a.csv", "row": 7, "rows": 1}
+            none = masked(one)
+            ill: list[Any] = [{}, None, dict.fromkeys(details(code)), {name: [] for name in details(code)}]
+            for kept in ill:
+                made = masked(one | {"details": kept})
+                assert texts.said(made).what, code
+                if not kept:
+                    assert texts.said(made) == texts.said(none), code
+
+
+HEADERLESS = f"2024-01-03,{SECRET},theft,{SECRET}\n2024-01-04,Ana Ruiz,theft,Ana Ruiz\n"
+
+
+def test_a_column_is_told_only_where_the_settings_name_it(office: Office) -> None:
+    """Of a file without a header, names of columns are the cells of its first row."""
+    job = queue.start(office.observatory, "check", office.people["ana"])
+    (office.observatory.path / "robberies.csv").write_text(HEADERLESS, encoding="utf-8")
+    assert office.work().problems[0]["column"] == SECRET
+    pages = {who: office.said(who, f"jobs/{job.pk}/") for who in ("ana", "rob")}
+    assert [SECRET in page for page in pages.values()] == [True, False]
+    assert "several columns have this name: …" in pages["rob"]
+    named = told([problem("cells-merged", file="robberies.csv", row=5, column="sexo", rows=2)])
+    Job.objects.filter(pk=job.pk).update(problems=named)
+    for settings, told_of in (
+        ('[sources.a]\nstages = ["sexo"]\n', True),
+        ('[sources.a.act.map]\nsexo = "1"\n', False),
+        ("[", False),
+    ):
+        (office.observatory.path / "observatory.toml").write_text(settings, encoding="utf-8")
+        assert ("sexo" in office.said("rob", f"jobs/{job.pk}/")) == told_of
 
 
 def test_numbers_of_rows_stay_and_a_number_in_a_cell_goes() -> None:

@@ -147,3 +147,31 @@ def test_what_is_no_text_is_not_unpacked_where_it_is_large(tmp_path: Path, monke
     (tmp_path / "a.sav.gz").write_bytes(gzip.compress(bytes(20_000)))
     with pytest.raises(TooLargeError):
         beginning(tmp_path, file="a.sav.gz")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_quote_within_a_cell_opens_none_and_cuts_nothing_off(tmp_path: Path, encoding: str) -> None:
+    """As the parser takes them: only what begins with a quote is quoted."""
+    rows = ['1;knife 5" long;x', '2;"a\n3;b";x', '4;"c ""d"" 2";x" y']
+    for header, above in ((1, ""), (2, 'Knives of 5"\n')):
+        content = above + "n;what;z\n" + "\n".join(rows) + "\n" + "".join(f"{n};word {n};y\n" for n in range(5, 500))
+        (tmp_path / "a.csv").write_bytes(content.encode(encoding))
+        read, whole = beginning(tmp_path, file="a.csv", header=header)
+        assert not whole
+        assert [row["n"] for row in read[:4]] == ["1", "2", "4", "5"]
+        assert [row["what"] for row in read[:3]] == ['knife 5" long', "a\n3;b", 'c "d" 2']
+        assert read[-1]["what"] == f"word {read[-1]['n']}"
+        assert len(read) > 20
+
+
+def test_a_workbook_whose_styles_only_the_check_reads_is_not_called_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["a"])
+    book.active.append([1])
+    book.save(tmp_path / "a.xlsx")
+    monkeypatch.setattr(sampling, "PART", 100)
+    with pytest.raises(TooLargeError):
+        beginning(tmp_path, file="a.xlsx")
+    assert read_table(FileSpec(file="a.xlsx"), tmp_path).table.to_pylist() == [{"a": 1}]

@@ -13,6 +13,10 @@ import pyarrow as pa
 from safercities.hub.figures import store
 from safercities.model.errors import SafercitiesError, problem
 
+#: Threads of one question. Many people ask at once, so that more would help nobody; and pages of rows rely on it: two
+#: threads that look for the first rows that fit find them in any order.
+THREADS = 1
+
 
 class Planned(NamedTuple):
     """A SQL text with whole numbers in it, that is planned once by each thread: planning is a quarter of what it costs.
@@ -39,8 +43,8 @@ class Engine:
         If it cannot be read.
     """
 
-    def __init__(self, path: Path, memory: str, threads: int) -> None:
-        self._connection = _connected(path, memory, threads)
+    def __init__(self, path: Path, memory: str) -> None:
+        self._connection = _connected(path, memory)
         self._own = threading.local()
 
     def short(self, text: str | Planned) -> pa.Table:
@@ -80,11 +84,11 @@ class Engine:
         return self._own.cursor
 
 
-def _connected(path: Path, memory: str, threads: int) -> Any:
+def _connected(path: Path, memory: str) -> Any:
     import duckdb
 
     try:
-        connection = store.connect(path, read_only=True, memory=memory, threads=threads)
+        connection = store.connect(path, read_only=True, memory=memory, threads=THREADS)
         store.lock(connection)
     except duckdb.Error as error:
         raise SafercitiesError(problem("figures-unreadable", why=type(error).__name__)) from None

@@ -17,7 +17,7 @@ from safercities.hub.figures import store
 from safercities.hub.figures.about import DimensionInfo, Headline, IndicatorInfo, PlaceInfo, SourceInfo
 from safercities.hub.figures.choices import Choice, Choices, Combinations
 from safercities.hub.figures.current import current
-from safercities.hub.figures.headlines import KINDS, kind_of, newest_last
+from safercities.hub.figures.headlines import KINDS, kind_of, newest_last, series_of
 from safercities.hub.figures.query import FACETS, Query, condition
 from safercities.hub.figures.reader import MEMORY, Reader
 from safercities.model.errors import SafercitiesError
@@ -51,8 +51,8 @@ class Figures(Reader):
     one (`conf_status` N) is a row without a value, neither zero nor missing.
     """
 
-    def __init__(self, folder: Path, *, memory: str = MEMORY, threads: int = 1) -> None:
-        super().__init__(folder, memory=memory, threads=threads)
+    def __init__(self, folder: Path, *, memory: str = MEMORY) -> None:
+        super().__init__(folder, memory=memory)
         self._memo: dict[Hashable, Any] = {}
 
     @classmethod
@@ -286,7 +286,7 @@ def _preference(head: Headline, row: Mapping[str, Any]) -> tuple[Any, ...]:
     """How far a row is from the headline's series, and how old: lower is better."""
     kind = kind_of(row["period"])
     end, start = newest_last(row["period"])
-    differs = (kind != head.kind, row["unit"] != head.unit, row["method"] != head.method)
+    differs = (kind != head.kind, row["unit"] != head.unit, series_of(row["method"]) != series_of(head.method))
     return *differs, -end.toordinal(), -start.toordinal(), row["version"] != head.version, KINDS.index(kind), row["row"]
 
 

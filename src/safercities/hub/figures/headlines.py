@@ -9,6 +9,7 @@ from typing import Any
 from safercities.hub.figures.about import Headline
 from safercities.hub.figures.store import ROWS, SHOWN
 from safercities.indicators.spec import Indicator
+from safercities.measure.rows import ROUNDED
 from safercities.model.dimensions import TOTAL
 from safercities.model.periods import Period
 
@@ -22,7 +23,8 @@ def headlines(there: Sequence[Mapping[str, Any]], dimensions: Sequence[str], ent
     """The headline of each source, the one with most numbers first.
 
     Of one source: totals of the kind of period that is first in `KINDS`; the unit of the definition, else the unit with
-    most numbers; a method that is not adjusted; the newest version.
+    most numbers; a method that is not adjusted; the newest version. Methods that differ in nothing but whether limits
+    hold the rounding of counts are one (`series_of`): the headline names that of its newest period.
 
     Parameters
     ----------
@@ -46,12 +48,35 @@ def _each(totals: Sequence[Mapping[str, Any]], units: frozenset[str]) -> Iterato
         for row in totals:
             if row["source"] == source:
                 kind = kind_of(row["period"])
-                several.setdefault((row["version"], row["unit"], row["method"], kind), []).append(row)
+                several.setdefault((row["version"], row["unit"], series_of(row["method"]), kind), []).append(row)
         key = min(several, key=lambda one: _rank(one, several[one], units))
-        version, unit, method, kind = key
-        newest = max((row["period"] for row in several[key]), key=newest_last)
-        named = {"version": version, "unit": unit, "method": method, "kind": kind, "period": newest}
+        version, unit, _, kind = key
+        last = max(several[key], key=lambda row: (newest_last(row["period"]), row["method"] or ""))
+        named = {"version": version, "unit": unit, "method": last["method"], "kind": kind, "period": last["period"]}
         yield sum(row[SHOWN] for row in several[key]), Headline(source=source, **named)
+
+
+def series_of(method: str | None) -> str | None:
+    """The method of a series over time, in which earlier limits may not hold yet what rounding did to counts.
+
+    Examples
+    --------
+    >>> series_of("count, widened for rounding"), series_of("count"), series_of(None)
+    ('count', 'count', None)
+    """
+    return None if method is None else method.removesuffix(ROUNDED)
+
+
+def alike(method: str | None) -> tuple[str | None, ...]:
+    """The methods of rows that are of one series with those of this one.
+
+    Examples
+    --------
+    >>> alike("count"), alike(None)
+    (('count', 'count, widened for rounding'), (None,))
+    """
+    plain = series_of(method)
+    return (None,) if plain is None else (plain, plain + ROUNDED)
 
 
 @lru_cache(maxsize=10_000)

@@ -51,8 +51,6 @@ class Reader:
         The version.
     memory
         Most that the engine takes; what kept answers and lists of codes take comes to it.
-    threads
-        That one question may use. Many people ask at once: one is best for all of them.
 
     Raises
     ------
@@ -60,11 +58,11 @@ class Reader:
         If it cannot be read.
     """
 
-    def __init__(self, folder: Path, *, memory: str = MEMORY, threads: int = 1) -> None:
+    def __init__(self, folder: Path, *, memory: str = MEMORY) -> None:
         self.about = _about(folder)
         self.dimensions = tuple(self.about.dimensions)
         self.columns = store.columns(self.dimensions)
-        self._engine = Engine(folder / store.FILE, memory, threads)
+        self._engine = Engine(folder / store.FILE, memory)
         self.tree = Tree(self.about.places)
         self._texts = Texts(self.about.texts, self.dimensions, self.tree.within)
         self._arrays = {name: pa.array(codes, pa.string()) for name, codes in self.about.texts.items()}
@@ -170,8 +168,8 @@ class Reader:
     def _page(self, names: Sequence[str], wanted: Wanted, where: str, limit: int, after: int | None) -> pa.Table:
         """The next rows by number: from one table after the other, until there are enough.
 
-        Tables are in the order of the numbers, and DuckDB reads them in it where nothing else is asked for
-        (`preserve_insertion_order`, on unless somebody turns it off): to sort them anew would cost twice as much.
+        Tables are in the order of the numbers, and the engine, which works with one thread, reads them in it: to sort
+        them anew would cost twice as much.
         """
         select = self._select(names)
         found: list[pa.Table] = []

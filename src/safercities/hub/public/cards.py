@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from safercities.hub.figures import Figures, Query
 from safercities.hub.figures.about import IndicatorInfo
-from safercities.hub.figures.headlines import kind_of, newest_last
+from safercities.hub.figures.headlines import kind_of, newest_last, series_of
 from safercities.hub.public.words import OK, UNRELIABLE, Row, Words, status
 
 #: What a card reads of a row.
@@ -112,15 +112,24 @@ class Card:
         return self.now[1:]
 
 
-def said(words: Words, row: Row, *, place: str = "") -> Said:
-    """A row in words."""
+def said(words: Words, row: Row, *, place: str = "", beside: Row | None = None) -> Said:
+    """A row in words.
+
+    Parameters
+    ----------
+    beside
+        The row that it stands with: where its interval was made in another way, it says how.
+    """
     known = status(row) in (OK, UNRELIABLE)
+    span, method = words.span(row), row["method"]
+    if span and beside is not None and method != beside["method"]:
+        span = f"{span} ({words.method(method)})"
     return Said(
         period=words.period(row["period"]),
         value=words.value(row),
         bare=words.bare(row) if known else words.value(row),
         unit=words.unit(row["unit"]) if known and row["unit"] != "%" else "",
-        span=words.span(row),
+        span=span,
         interval=words.interval(row),
         status=status(row),
         status_word=words.status(status(row)),
@@ -176,7 +185,7 @@ def cards(words: Words, found: Numbers, *, above: str | None = None, before: int
                 language=words.indicator_language(info),
                 topic=topic(code),
                 now=tuple(said(words, row) for row in rows),
-                before=tuple(said(words, row) for row in past.get(code, ())[:before]),
+                before=tuple(said(words, row, beside=rows[0]) for row in past.get(code, ())[:before]),
                 above=said(words, parent, place=name) if parent is not None else None,
             )
         )
@@ -196,8 +205,8 @@ def by_topic(found: Iterable[Card]) -> list[tuple[str, Card]]:
 
 
 def series_key(row: Row) -> tuple[Any, ...]:
-    """What numbers share that may stand in one line: source, unit and method."""
-    return row["source"], row["unit"], row["method"]
+    """What numbers share that may stand in one line: source, unit and method, with its rounding in it or not."""
+    return row["source"], row["unit"], series_of(row["method"])
 
 
 def _past(all_: Numbers) -> dict[str, list[Row]]:
@@ -207,12 +216,17 @@ def _past(all_: Numbers) -> dict[str, list[Row]]:
         head = all_.newest[row["indicator"]][0]
         if series_key(row) == series_key(head) and _before(row["period"], head["period"]):
             known = found.setdefault(row["indicator"], {})
-            if row["period"] not in known or known[row["period"]]["version"] < row["version"]:
+            if row["period"] not in known or _age(known[row["period"]]) < _age(row):
                 known[row["period"]] = row
     return {
         code: sorted(rows.values(), key=lambda row: newest_last(row["period"]), reverse=True)
         for code, rows in found.items()
     }
+
+
+def _age(row: Row) -> tuple[str, int]:
+    """Of several rows of a period the last one counts: by version, then by release."""
+    return str(row["version"]), int(row["release"])
 
 
 def _before(period: str, head: str) -> bool:
@@ -230,8 +244,8 @@ def _same(figures: Figures, newest: Mapping[str, Sequence[Row]], place: str) -> 
 
 
 def exactly(row: Row) -> tuple[Any, ...]:
-    """What rows share that say the same of different places or groups: series, version and period."""
-    return (*series_key(row), row["version"], row["period"])
+    """What rows share that say the same of different places or groups: series, version and period, and the method."""
+    return (*series_key(row), row["method"], row["version"], row["period"])
 
 
 def matches(words: Words, info: IndicatorInfo, typed: str) -> bool:

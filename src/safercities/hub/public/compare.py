@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from safercities.hub.figures import Figures, Query
 from safercities.hub.figures.about import Headline, IndicatorInfo
+from safercities.hub.figures.headlines import alike
 from safercities.hub.models import Observatory
 from safercities.hub.public import markup, wording
 from safercities.hub.public.cards import COLUMNS, rank
@@ -68,15 +69,20 @@ def chosen(request: HttpRequest, figures: Figures) -> Choice | None:
 
 
 def rows(figures: Figures, choice: Choice) -> dict[str, Row]:
-    """Place → its row of the series, all by one version of the definition: the series' own, else the last there is."""
+    """Place → its row of the series, all by one version of the definition: the series' own, else the last there is.
+
+    All made by one method, too: the series' own, else (before limits held the rounding of counts) the one there is.
+    """
     if not choice.places:
         return {}
     head = choice.head
     query = Query(
         [choice.info.code], choice.places, [choice.period],
-        units=[head.unit], methods=[head.method], sources=[head.source], total_only=True,
+        units=[head.unit], methods=alike(head.method), sources=[head.source], total_only=True,
     )  # fmt: skip
     found = figures.records(query, columns=COLUMNS)
+    methods = sorted({row["method"] for row in found}, key=lambda one: (one != head.method, one or ""))
+    found = [row for row in found if row["method"] == methods[0]]
     versions = {str(row["version"]) for row in found}
     version = head.version if head.version in versions else max(versions, default="")
     return {row["place"]: row for row in found if row["version"] == version}

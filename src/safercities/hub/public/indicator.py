@@ -131,7 +131,7 @@ def _below(observatory: Observatory, asked: Asked, words: Words) -> dict[str, An
     return {
         "sources": lambda: indicator_about.sources(info, figures, words),
         "methods": lambda: [words.method(one) for one in info.methods],
-        "method": words.method(asked.state.method),
+        "method": "; ".join(words.method(one) for one in asked.methods or (asked.state.method,)),
         "definitions": lambda: indicator_about.definitions(info, words),
         "known": known(asked, words),
         "protection": lambda: indicator_about.protection(figures, words),

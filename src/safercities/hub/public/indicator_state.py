@@ -15,6 +15,7 @@ from django.http import QueryDict
 
 from safercities.hub.figures import Figures, Query
 from safercities.hub.figures.about import IndicatorInfo
+from safercities.hub.figures.headlines import alike, series_of
 from safercities.model.dimensions import TOTAL
 
 VIEWS = ("chart", "table", "map")
@@ -27,7 +28,10 @@ _SHOWN = 60
 
 @dataclass(frozen=True)
 class State:
-    """What is shown. `level` None: only the place itself; `period` None: all; `by`: breakdown → code, None for all."""
+    """What is shown. `level` None: only the place itself; `period` None: all; `by`: breakdown → code, None for all.
+
+    `method` stands for a series: rows of which limits hold the rounding of counts and rows that are else made alike.
+    """
 
     view: str
     source: str | None
@@ -68,6 +72,11 @@ class Asked:
     options: dict[str, Collection[str | None]]
     breakdowns: dict[str, tuple[str, ...]]
     refused: list[Refused] = field(default_factory=list)
+
+    @property
+    def methods(self) -> tuple[str | None, ...]:
+        """How rows of the series were made, each of which says it where there are several."""
+        return tuple(one for one in alike(self.state.method) if one in self.info.methods)
 
     @property
     def query(self) -> Query:
@@ -126,9 +135,20 @@ class _Reader:
         chosen = [] if source is None or source == ALL else [source]
         units = self._of("units", Query([self.info.code], sources=chosen))
         unit = self._pick("unit", units, head.unit)
-        methods = self._of("methods", Query([self.info.code], sources=chosen, units=[unit]))
-        method = self._pick("method", methods, head.method)
+        method = self._method(Query([self.info.code], sources=chosen, units=[unit]), head.method)
         return None if source == ALL else source, unit, method
+
+    def _method(self, query: Query, usual: str | None) -> str | None:
+        """One method a series: that of the headline, or the one that was asked for, else the first."""
+        given = self.given.get("method", "")
+        wanted = {series_of(one): one for one in (given, usual) if one}
+        there = self._of("methods", query)
+        several = {series_of(one): one for one in reversed(there)}
+        own = {series: wanted.get(series, one) for series, one in several.items()}
+        own = {series: one if one in there else several[series] for series, one in own.items()}
+        self.options["method"] = tuple(one for one in there if own[series_of(one)] == one)
+        found = self._pick("method", there, usual)
+        return own.get(series_of(found), found)
 
     def _without_totals(self, base: State) -> dict[str, str | None]:
         """Breakdowns that a series has to be shown by, because it has no rows of everybody."""
@@ -256,7 +276,7 @@ def query_of(figures: Figures, code: str, state: State) -> Query:
         [] if state.period is None else [state.period],
         {name: () if one is None else (one,) for name, one in state.by.items()},
         units=[state.unit],
-        methods=[state.method],
+        methods=alike(state.method),
         sources=[] if state.source is None else [state.source],
         levels=[] if state.level is None else [state.level],
         inside=part,
@@ -293,7 +313,7 @@ def address(figures: Figures, info: IndicatorInfo, state: State) -> str:
         ("view", "" if state.view == VIEWS[0] else state.view),
         ("source", "" if source == info.headline.source else source),
         ("unit", "" if state.unit == head.unit else state.unit or NOTHING),
-        ("method", "" if state.method == head.method else state.method or NOTHING),
+        ("method", "" if series_of(state.method) == series_of(head.method) else state.method or NOTHING),
         ("level", state.level or ""),
         ("place", "" if state.place == figures.about.place else state.place),
         *(("by", _group(name, code)) for name, code in state.by.items()),

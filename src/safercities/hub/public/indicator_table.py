@@ -114,6 +114,8 @@ def _columns(asked: Asked) -> tuple[str, ...]:
         several.append("version")
     if state.source is None:
         several.append("source")
+    if len(asked.methods) > 1:
+        several.append("method")
     return (*several, "period", *state.by)
 
 
@@ -122,6 +124,7 @@ def _head(name: str, words: Words) -> str:
         "place": gettext("Place"),
         "version": gettext("Definition"),
         "source": gettext("Source"),
+        "method": gettext("Method"),
         "period": gettext("Period"),
     }
     return known.get(name) or words.dimension(name)
@@ -149,6 +152,7 @@ def _key(name: str, row: Row, words: Words) -> str:
         "place": words.place,
         "period": words.period,
         "source": words.source,
+        "method": words.method,
         "version": str,
     }
     return says[name](row[name]) if name in says else words.code(name, row[name])

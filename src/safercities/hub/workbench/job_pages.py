@@ -20,7 +20,9 @@ from safercities.hub.access import Right, find, may, need
 from safercities.hub.jobs import queue, steps
 from safercities.hub.models import Job, Observatory
 from safercities.hub.workbench import results, shelf
+from safercities.hub.workbench.document import Document
 from safercities.hub.workbench.masked import masked
+from safercities.model.errors import SafercitiesError, named_in
 
 #: What somebody must be allowed to do to stop a job of each kind: what starting it asked for.
 RIGHT_OF = {
@@ -103,9 +105,19 @@ def _problems(found: Job, *, whole: bool) -> list[dict[str, Any]]:
         Whether the reader may see rows: for others, what stands in cells is hidden.
     """
     names = shelf.names(found.observatory)
-    kept = found.problems if whole else [masked(one) for one in found.problems]
+    kept = found.problems if whole else _masked(found)
     told = [one | {"file": shelf.shown(str(one.get("file") or ""), names)} for one in kept]
     return [one | asdict(texts.said(one)) for one in told]
+
+
+def _masked(found: Job) -> list[dict[str, Any]]:
+    """Without cells; of columns, those that the settings name as they are now."""
+    try:
+        settings = Document.read(found.observatory.path).data
+    except SafercitiesError:
+        settings = {}
+    named = named_in([settings.get("sources"), settings.get("geographies")])
+    return [masked(one, named) for one in found.problems]
 
 
 def _severities(found: Job) -> list[tuple[str, int]]:

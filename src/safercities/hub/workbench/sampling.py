@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import io
+import re
 import tempfile
 import zipfile
 import zlib
@@ -12,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from safercities.collect.archive import UnpacksToMuchError, check_list, opened
+from safercities.collect.encoding import TEXT, delimiter_of
 from safercities.collect.file_spec import FileSpec
 from safercities.model.errors import SafercitiesError, problem
 from safercities.model.printable import without_controls
@@ -53,7 +57,7 @@ def sampled(spec: FileSpec, folder: Path) -> Iterator[tuple[FileSpec, Path, bool
     """
     with tempfile.TemporaryDirectory(prefix="safercities-") as temporary:
         try:
-            part = _packed(spec.file, folder, Path(temporary)) or _beginning(spec, folder, Path(temporary))
+            part = _packed(spec, folder, Path(temporary)) or _beginning(spec, folder, Path(temporary))
         except OSError:
             raise SafercitiesError(problem("file-missing", file=spec.file)) from None
         if part is None:
@@ -73,7 +77,7 @@ def _beginning(spec: FileSpec, folder: Path, target: Path) -> str | int | None:
         size, suffix = source.path.stat().st_size, source.suffix
         if suffix not in _OTHERS:
             with source.path.open("rb") as stream:
-                return _text(stream, target, suffix)
+                return _text(stream, target, suffix, spec)
         if size > LARGE and suffix not in (*_PARQUET, *_STATISTICS):  # of those little is read for the first rows
             raise TooLargeError
         try:
@@ -89,24 +93,24 @@ def _beginning(spec: FileSpec, folder: Path, target: Path) -> str | int | None:
 # -- text --------------------------------------------------------------------------------------------------------------
 
 
-def _packed(name: str, folder: Path, target: Path) -> str | None:
+def _packed(spec: FileSpec, folder: Path, target: Path) -> str | None:
     """The beginning of a large text in an archive, of which nothing else is unpacked; None where it is none."""
-    archive, _, inner = name.partition(".zip/")
-    path = folder / (f"{archive}.zip" if inner else name)
+    archive, _, inner = spec.file.partition(".zip/")
+    path = folder / (f"{archive}.zip" if inner else spec.file)
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         return None
     try:
         if path.suffix.lower() == ".gz":
             with gzip.open(path) as stream:
-                return _gzipped(stream, target, Path(path.stem).suffix.lower())
-        return _zipped(path, inner, target) if path.suffix.lower() == ".zip" else None
+                return _gzipped(stream, target, Path(path.stem).suffix.lower(), spec)
+        return _zipped(path, inner, target, spec) if path.suffix.lower() == ".zip" else None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError):
         return None  # whoever opens it says what is wrong
 
 
-def _gzipped(stream: IO[bytes] | Any, target: Path, suffix: str) -> str | None:
+def _gzipped(stream: IO[bytes] | Any, target: Path, suffix: str, spec: FileSpec) -> str | None:
     if suffix in _TEXT:
-        return _text(stream, target, suffix)
+        return _text(stream, target, suffix, spec)
     left = LARGE
     while read := stream.read(min(left + 1, 2**20)):
         left -= len(read)
@@ -115,7 +119,7 @@ def _gzipped(stream: IO[bytes] | Any, target: Path, suffix: str) -> str | None:
     return None
 
 
-def _zipped(path: Path, inner: str, target: Path) -> str | None:
+def _zipped(path: Path, inner: str, target: Path, spec: FileSpec) -> str | None:
     hidden = (".", "__MACOSX")
     check_list(path, path.name)
     with zipfile.ZipFile(path) as packed:
@@ -130,16 +134,16 @@ def _zipped(path: Path, inner: str, target: Path) -> str | None:
         if suffix not in _TEXT:
             return None
         with packed.open(named[0]) as member:
-            return _text(member, target, suffix)
+            return _text(member, target, suffix, spec)
 
 
-def _text(stream: IO[bytes] | Any, target: Path, suffix: str) -> str | None:
+def _text(stream: IO[bytes] | Any, target: Path, suffix: str, spec: FileSpec) -> str | None:
     """The first rows, up to the end of a line; None where that is all."""
     head = stream.read(SAMPLE + 2)
     end = _line_end(head[:SAMPLE])
     if len(head) <= SAMPLE and end is None:
         return None
-    end = _closed(head, min(len(head), SAMPLE) - 1 if end is None else end)
+    end = _closed(head, min(len(head), SAMPLE) - 1 if end is None else end, spec, suffix)
     if end % 2 == 0 and head[end + 1 : end + 2] == b"\0":  # UTF-16, low byte first
         end += 1
     name = f"beginning{suffix or '.txt'}"
@@ -159,15 +163,38 @@ def _line_end(head: bytes) -> int | None:
     return at
 
 
-def _closed(head: bytes, end: int) -> int:
-    """Where the last line before `end` ends that does not end within quotes; the last one, where all do."""
+def _closed(head: bytes, end: int, spec: FileSpec, suffix: str) -> int:
+    """Where the last row before `end` ends; the last line, where no row does.
+
+    A quote counts as the parser takes it, where a cell begins with it. Line ends within quoted cells end no row.
+    """
     last = at = head.rfind(b"\n", 0, end + 1)
-    odd = head.count(b'"', 0, at + 1) % 2
-    while odd and at >= 0:
-        before = head.rfind(b"\n", 0, at)
-        odd = (odd + head.count(b'"', before + 1, at + 1)) % 2
-        at = before
+    plain = head[: 2 * TEXT].replace(b"\0", b"").decode("latin-1")  # enough to see what separates the columns
+    lines = io.StringIO(plain, newline="").readlines()[spec.header - 1 :]
+    try:
+        delimiter = delimiter_of("".join(lines), spec.delimiter, suffix, spec.file)
+    except SafercitiesError:
+        return last
+    start = sum(len(line) + 1 for line in head[: last + 1].split(b"\n", spec.header - 1)[:-1])
+    rows = _row(delimiter.encode()).scanner(head, start or _mark(head), last + 1)  # type: ignore[attr-defined]
+    at = -1
+    while row := rows.match():
+        at = row.end() - 1
     return last if at < 0 else at
+
+
+def _row(delimiter: bytes) -> re.Pattern[bytes]:
+    """A row up to its line end, also in UTF-16; nothing of it is looked at twice."""
+    apart = re.escape(delimiter)
+    cell = rb'\0?+(?:"(?:[^"]++|"\0?+")*+"|(?!"))[^\n' + apart + rb"]*+"
+    return re.compile(cell + rb"(?:" + apart + cell + rb")*+\n")
+
+
+def _mark(head: bytes) -> int:
+    """Bytes of the mark that says in which encoding a text is."""
+    return next(
+        (len(mark) for mark in (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) if head.startswith(mark)), 0
+    )
 
 
 # -- other formats -----------------------------------------------------------------------------------------------------

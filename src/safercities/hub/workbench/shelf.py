@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from safercities import config
 from safercities.hub.models import Observatory
 from safercities.hub.workbench import uploads
+from safercities.model.errors import SafercitiesError
 from safercities.model.printable import one_line
 
 _MOST = 300
@@ -65,7 +66,7 @@ def _add(found: dict[str, str], folder: Path, stored: str, name: str) -> None:
         return
     try:
         inner = [one for one in uploads.members(folder / stored) if PurePath(one).suffix.lower() in uploads.DATA]
-    except (OSError, zipfile.BadZipFile, uploads.RefusedError):
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError, uploads.RefusedError, SafercitiesError):
         return
     if len(inner) > 1:
         found.update({f"{stored}/{one}": f"{name} / {one_line(one)}" for one in inner})
