@@ -154,6 +154,14 @@ def one_long_list(values: int) -> Hostile:
     )
 
 
+def list_of_texts(values: int, size: int) -> Hostile:
+    """One row, with a list of very many times the same long text."""
+    words = text_page(b"x" * size)
+    body = levels(values, 1) + _ones(values) + b"\1" + runs(values)
+    pages = words + page(body, values, encoding=RLE_DICTIONARY)
+    return Hostile(pages, BYTE_ARRAY, 1, 1, dictionary=len(words), repeated=True)
+
+
 def _ones(count: int) -> bytes:
     body = runs(count, value=1)
     return len(body).to_bytes(4, "little") + body

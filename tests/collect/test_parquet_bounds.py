@@ -30,6 +30,7 @@ FILES = {
     "groups": (hostile.booleans(10**6, groups=10_000), "file-expands", 2000),
     "rows without values": (hostile.booleans(5, said=10**15), "file-expands", 0),
     "list": (hostile.one_long_list(2**30), "file-expands", 0),
+    "list of texts": (hostile.list_of_texts(10_000_000, 10_000), "file-expands", 0),
     "page": (hostile.large_page(2**31 - 2**20), "file-expands", 0),
     # its readers call themselves for each group: the stack would be full
     "groups within groups": (replace(hostile.booleans(5), depth=30_000), "file-broken", 0),
@@ -37,6 +38,7 @@ FILES = {
     "small binary": (hostile.repeated_binary(1000, 100), "", 1000),
     "small truth": (hostile.booleans(1000, groups=2), "", 2000),
     "small list": (hostile.one_long_list(1000), "", 1),
+    "small list of texts": (hostile.list_of_texts(1000, 100), "", 1),
 }
 
 
@@ -89,6 +91,25 @@ def test_what_texts_take_is_counted_as_it_is(
     monkeypatch.setattr(archive, "FREE_MEMORY", at_most)
     check_size(path)
     monkeypatch.setattr(archive, "FREE_MEMORY", max(size // 2, 1))
+    with pytest.raises(UnpacksToMuchError):
+        check_size(path)
+
+
+def test_texts_of_lists_are_counted_as_long_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not each as long as all words together: tags of maps would not be read."""
+    tags = [[(f"key {n % 50}", f"value {n % 2000:020}"), (f"key {n % 7}", None)][: n % 3] for n in range(10_000)]
+    within = [{"a": [{"b": f"word {n % 900:020}"}] * (n % 3)} for n in range(10_000)]
+    lists = pa.array([[f"name {n % 800:020}"] for n in range(10_000)], pa.large_list(pa.string()))
+    table = pa.table({"t": pa.array(tags, pa.map_(pa.string(), pa.string())), "w": within, "l": lists})
+    path = tmp_path / "a.parquet"
+    pq.write_table(table, path, row_group_size=3000)
+    monkeypatch.setattr(archive, "MAX_RATIO", 0)
+    sure = measure(path, 2**40).sure
+    monkeypatch.setattr(archive, "FREE_MEMORY", sure + 4 * table.nbytes)
+    check_size(path)
+    assert measure(path, 2**40).most > 100 * table.nbytes
+    assert read_table(FileSpec(file="a.parquet"), tmp_path).table.to_pylist() == table.to_pylist()
+    monkeypatch.setattr(archive, "FREE_MEMORY", sure + 10)
     with pytest.raises(UnpacksToMuchError):
         check_size(path)
 

@@ -20,6 +20,7 @@ _WIDTH, _TEXT, _BINARY, _LEVEL, _ROW = 8, 16, 32, 8, 8
 _INDICES, _PIECE, _BUFFER = 2**20, 2**26, 2**20
 #: Numbers that the format has for types and encodings.
 _BYTES, _FIXED, _DELTA_TEXT, _DICTIONARIES = 6, 7, 7, (2, 8)
+_TEXTS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
 _AS_CODES = (0, *_DICTIONARIES)  # what pyarrow can read as numbers into a dictionary
 
 
@@ -80,9 +81,9 @@ def check_size(path: Path) -> None:
     if found.most <= limit:
         return
     total = found.sure
-    for leaf in found.leaves:
+    for number, leaf in enumerate(found.leaves):
         if leaf.most:
-            total = _add_texts(path, leaf, total, limit)
+            total = _add_texts(path, leaf, number, total, limit)
 
 
 def measure(path: Path, limit: int, first: int | None = None, most_footer: int = MAX_FOOTER) -> Measured:
@@ -170,14 +171,23 @@ def _most(page: Page, words: int) -> int:
     return page.values * page.size if page.encoding == _DELTA_TEXT else 0
 
 
-def _add_texts(path: Path, leaf: Leaf, total: int, limit: int) -> int:
-    """Add the texts of a column as they would stand in memory, from its dictionaries and without unpacking them."""
-    if leaf.repeated:  # a single row may hold all of them
+def _add_texts(path: Path, leaf: Leaf, number: int, total: int, limit: int) -> int:
+    """Add the texts of a column as they would stand in memory, from its dictionaries and without unpacking them.
+
+    Parameters
+    ----------
+    number
+        Of the column, in their order.
+    """
+    if leaf.repeated and not (leaf.coded and _is_coded_text(path, number)):  # a single row may hold all of them
         raise UnpacksToMuchError(total + leaf.most)
-    for batch in batches(path, [leaf], leaf.path):
-        total += sum(length(column) for column in batch.columns)
-        if total > limit:
-            raise UnpacksToMuchError(total)
+    try:
+        for batch in _codes(path, leaf) if leaf.repeated else batches(path, [leaf], leaf.path):
+            total += sum(length(column) for column in batch.columns)
+            if total > limit:
+                raise UnpacksToMuchError(total)
+    except pa.ArrowNotImplementedError:  # lists whose pages have no dictionary in common
+        raise UnpacksToMuchError(total + leaf.most) from None
     return total
 
 
@@ -197,8 +207,37 @@ def batches(path: Path, leaves: list[Leaf], column: str | None = None, rows: int
 
 def _is_text(schema: pa.Schema, path: str) -> bool:
     at = schema.get_all_field_indices(path)
-    kinds = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
-    return len(at) == 1 and schema.field(at[0]).type in kinds
+    return len(at) == 1 and schema.field(at[0]).type in _TEXTS
+
+
+def _codes(path: Path, leaf: Leaf) -> Iterator[Any]:
+    """Pieces of a column of lists of texts: the codes of a row are as many as its values, however long those are."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, memory_map=False, buffer_size=_BUFFER, read_dictionary=[leaf.path]) as source:
+        for group in range(source.num_row_groups):  # each has a dictionary of its own, and lists cannot have several
+            yield from source.iter_batches(batch_size=_INDICES, row_groups=[group], columns=[leaf.path])
+
+
+def _is_coded_text(path: Path, number: int) -> bool:
+    """Whether pyarrow can read a column, which may be within lists and groups, as numbers into a dictionary."""
+    import pyarrow.parquet as pq
+
+    kinds = [kind for field in pq.read_schema(path, memory_map=False) for kind in _within(field.type)]
+    return number < len(kinds) and kinds[number] in _TEXTS
+
+
+def _within(kind: pa.DataType) -> Iterator[pa.DataType]:
+    """The types of what has a column of its own in a file, in their order."""
+    if pa.types.is_map(kind):
+        yield from (*_within(kind.key_type), *_within(kind.item_type))
+    elif pa.types.is_struct(kind):
+        for field in kind:
+            yield from _within(field.type)
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        yield from _within(kind.value_type)
+    else:
+        yield kind
 
 
 def length(column: pa.Array) -> int:
@@ -206,6 +245,8 @@ def length(column: pa.Array) -> int:
     kind = column.type
     if pa.types.is_struct(kind):
         return sum(length(part) for part in column.flatten())
+    if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and any(map(pa.types.is_dictionary, _within(kind))):
+        return length(column.flatten())
     if pa.types.is_dictionary(kind):
         lengths = pc.binary_length(column.dictionary).cast(pa.int64())
         return int(pc.sum(lengths.take(column.indices)).as_py() or 0)
