@@ -78,11 +78,14 @@ def extent(path: Path, suffix: str, encoding: str | None = None) -> tuple[int | 
     if _has_long_texts(about, suffix) and long <= _WALKED:
         with suppress(ValueError):
             long = stata_texts.longest(path)
-    width = sum(
-        _TEXT + (about.variable_storage_width.get(name) or long) if kind == "string" else _NUMBER
-        for name, kind in about.readstat_variable_types.items()
-    )
-    return about.number_rows, len(about.column_names), max(width, 1)
+    return about.number_rows, len(about.column_names), max(_width(about, long), 1)
+
+
+def _width(about: Any, long: int) -> int:
+    """Bytes that a row takes in memory at most, where a long text takes so many."""
+    kinds = about.readstat_variable_types.items()
+    widths = about.variable_storage_width
+    return sum(_TEXT + (widths.get(name) or long) if kind == "string" else _NUMBER for name, kind in kinds)
 
 
 def _has_long_texts(about: Any, suffix: str) -> bool:
@@ -95,12 +98,8 @@ def _long_texts(path: Path, rows: int, encoding: str | None) -> int | None:
     _, about = _reader(".dta")(str(path), metadataonly=True, encoding=encoding)
     if not _has_long_texts(about, ".dta"):
         return None
-    width = sum(
-        _TEXT + (about.variable_storage_width.get(name) or 0) if kind == "string" else _NUMBER
-        for name, kind in about.readstat_variable_types.items()
-    )
     try:
-        return rows * width + stata_texts.taken(path, rows)
+        return rows * _width(about, 0) + stata_texts.taken(path, rows)
     except ValueError:
         return None
 

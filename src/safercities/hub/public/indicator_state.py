@@ -140,12 +140,9 @@ class _Reader:
 
     def _method(self, query: Query, usual: str | None) -> str | None:
         """One method a series: that of the headline, or the one that was asked for, else the first."""
-        given = self.given.get("method", "")
-        wanted = {series_of(one): one for one in (given, usual) if one}
         there = self._of("methods", query)
-        several = {series_of(one): one for one in reversed(there)}
-        own = {series: wanted.get(series, one) for series, one in several.items()}
-        own = {series: one if one in there else several[series] for series, one in own.items()}
+        wanted = (one for one in (self.given.get("method"), usual) if one in there)
+        own = {series_of(one): one for one in (*reversed(there), *wanted)}
         self.options["method"] = tuple(one for one in there if own[series_of(one)] == one)
         found = self._pick("method", there, usual)
         return own.get(series_of(found), found)
